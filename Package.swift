@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+// The targets of Wade and the walls between them; README.md says what Wade does.
+import PackageDescription
+
+/// Every pointer use must say `unsafe`, and C types cannot leak out of the room that imports them.
+let house: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let testing: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny")
+]
+
+let package = Package(
+    name: "wade",
+    products: [
+        .executable(name: "wade", targets: ["WadeCLI"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CFFmpeg",
+            pkgConfig: "libavformat libavcodec libswscale libavutil",
+            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
+        .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        .target(
+            name: "WadeTensor", dependencies: ["COneDNN", "COpenBLAS"], swiftSettings: house),
+        .target(name: "WadeImage", dependencies: ["CZlib"], swiftSettings: house),
+        .target(name: "WadeVideo", dependencies: ["CFFmpeg", "WadeImage"], swiftSettings: house),
+        .target(name: "WadeTokenizer", swiftSettings: house),
+        .target(
+            name: "WadeFlamingo", dependencies: ["WadeTensor", "WadeImage"],
+            swiftSettings: house),
+        .target(
+            name: "WadePipeline",
+            dependencies: [
+                "WadeFlamingo", "WadeTokenizer", "WadeVideo", "WadeImage",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "WadeCLI",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeVideo", "WadeImage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house),
+
+        .target(
+            name: "WadeTestSupport", dependencies: ["WadeTensor"], path: "Tests/WadeTestSupport",
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeTensorTests", dependencies: ["WadeTensor", "WadeTestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeImageTests", dependencies: ["WadeImage", "WadeTensor", "WadeTestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeVideoTests", dependencies: ["WadeVideo", "WadeImage", "WadeTestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeTokenizerTests", dependencies: ["WadeTokenizer", "WadeTestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeFlamingoTests",
+            dependencies: [
+                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeImage", "WadeTestSupport",
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadePipelineTests", dependencies: ["WadePipeline", "WadeTestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),
+    ],
+    swiftLanguageModes: [.v6]
+)

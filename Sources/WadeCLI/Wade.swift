@@ -1,0 +1,9 @@
+//! The `wade` command: a list of subcommands.
+import ArgumentParser
+
+@main
+struct Wade: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wade",
+        abstract: "Wade through folders of video and write down what is seen, as JSONL.")
+}
