@@ -1,0 +1,55 @@
+//! A file mapped read-only into memory, so that only the pages that are read are loaded.
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// A whole regular file, mapped privately and read-only; unmapped when the last user lets go.
+///
+/// `@unchecked Sendable`: the mapping is never written.
+@safe package final class MappedFile: @unchecked Sendable {
+    /// The path as it was given, for messages.
+    package let path: String
+    /// The file's size when it was opened, in bytes.
+    package let count: Int
+    let address: UnsafeRawPointer
+
+    /// Maps the file at `path`; throws `TensorError.unreadable` with the system's reason.
+    package init(path: String) throws {
+        self.path = path
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            throw TensorError.unreadable(file: path, reason: systemError())
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else {
+            throw TensorError.unreadable(file: path, reason: systemError())
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw TensorError.unreadable(file: path, reason: "not a regular file")
+        }
+        count = Int(status.st_size)
+        guard count > 0 else {
+            throw TensorError.unreadable(file: path, reason: "the file is empty")
+        }
+        guard let mapped = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0),
+            unsafe mapped != MAP_FAILED
+        else { throw TensorError.unreadable(file: path, reason: systemError()) }
+        unsafe address = UnsafeRawPointer(mapped)
+    }
+
+    deinit {
+        unsafe munmap(UnsafeMutableRawPointer(mutating: address), count)
+    }
+
+    /// The bytes, for readers inside this room; valid while the file lives.
+    var bytes: UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: address, count: count)
+    }
+}
+
+/// The text of the calling thread's last system error.
+private func systemError() -> String {
+    unsafe String(cString: strerror(errno))
+}

@@ -1,0 +1,40 @@
+//! What can be wrong with weights and the files that hold them.
+
+/// Errors of the tensor room: each names the file, the tensor, what was found and what was expected.
+package enum TensorError: Error, Equatable, CustomStringConvertible {
+    /// The file cannot be opened, mapped or read.
+    case unreadable(file: String, reason: String)
+    /// The file is not what its format promises.
+    case malformed(file: String, found: String, expected: String)
+    /// A pickle asks for something that does not build tensors.
+    case refusedGlobal(file: String, name: String)
+    /// A tensor's entry contradicts its file.
+    case malformedTensor(file: String, name: String, found: String, expected: String)
+    /// The model needs a tensor that no file holds.
+    case missing(name: String, file: String)
+    /// Files hold tensors that the model does not use.
+    case unread(names: [String], file: String)
+    /// A tensor has another shape than the configuration implies.
+    case shapeMismatch(name: String, found: Shape, expected: Shape, file: String)
+
+    package var description: String {
+        switch self {
+        case .unreadable(let file, let reason):
+            return "\(file): cannot be read: \(reason)"
+        case .malformed(let file, let found, let expected):
+            return "\(file): found \(found), expected \(expected)"
+        case .refusedGlobal(let file, let name):
+            return "\(file): the pickle asks for \(name), which does not build tensors; refused"
+        case .malformedTensor(let file, let name, let found, let expected):
+            return "\(file): \(name): found \(found), expected \(expected)"
+        case .missing(let name, let file):
+            return "\(file): \(name) is missing"
+        case .unread(let names, let file):
+            let shown = names.prefix(5).joined(separator: ", ")
+            let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+            return "\(file): the model has no use for \(shown)\(more)"
+        case .shapeMismatch(let name, let found, let expected, let file):
+            return "\(file): \(name) has shape \(found), expected \(expected)"
+        }
+    }
+}
