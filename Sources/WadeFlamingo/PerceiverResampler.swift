@@ -9,7 +9,7 @@ package struct PerceiverResampler: Sendable {
     private let latents: Tensor
     /// (frames, D): one row per frame of a clip, where the model has them.
     private let temporalEmbeddings: Tensor?
-    /// (media, D): one row per media of a prompt, where the model has them (no released one).
+    /// (media, 1, D): one row per media of a prompt, where the model has them (no released one).
     private let mediaEmbeddings: Tensor?
     private let layers: [(attention: PerceiverAttention, feedForward: FeedForward)]
     private let norm: LayerNorm
@@ -24,7 +24,7 @@ package struct PerceiverResampler: Sendable {
             try weights.tensor("temporal_embeddings", shape: [$0, width])
         }
         mediaEmbeddings = try configuration.media.map {
-            try weights.tensor("media_embeddings", shape: [$0, width])
+            try weights.tensor("media_embeddings", shape: [$0, 1, width])
         }
         layers = try (0..<configuration.layers).map { index in
             let layer = weights["layers"]["\(index)"]
@@ -48,9 +48,9 @@ package struct PerceiverResampler: Sendable {
         }
         x = x.reshaped([frames * patches, width])
         if let mediaEmbeddings {
-            guard media < mediaEmbeddings.rows else {
+            guard media < mediaEmbeddings.shape[0] else {
                 throw FlamingoError.request(
-                    found: "media \(media + 1)", expected: "at most \(mediaEmbeddings.rows) media")
+                    found: "media \(media + 1)", expected: "at most \(mediaEmbeddings.shape[0]) media")
             }
             x += mediaEmbeddings[media]
         }
