@@ -1,0 +1,119 @@
+//! Preprocessing against pictures and tensors that Pillow, open_clip and transformers made.
+import Foundation
+import Testing
+import WadeTestSupport
+
+@testable import WadeImage
+
+private let clipMean: [Float] = [0.48145466, 0.4578275, 0.40821073]
+private let clipDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
+
+@Suite struct IdeficsPreprocessParityTests {
+    private static let folder = "idefics/preprocess/"
+    static let isPresent = FileManager.default.fileExists(
+        atPath: Fixtures.url(folder + "expected_u8.safetensors").path)
+
+    @Test("resized and cropped pictures equal Pillow's byte for byte", .enabled(if: isPresent))
+    func pictures() throws {
+        let images = try SafetensorsFile(Fixtures.url(Self.folder + "images.safetensors"))
+        let expected = try SafetensorsFile(Fixtures.url(Self.folder + "expected_u8.safetensors"))
+        #expect(!expected.names.isEmpty)
+        for name in expected.names {
+            let (preprocessing, image) = try Self.parse(name)
+            let picture = preprocessing.picture(try rgbImage(images, image))
+            let bytes = try expected.bytes(name)
+            let different = zip(picture.pixels, bytes).count { $0 != $1 }
+            #expect(picture.pixels.count == bytes.count && different == 0, "\(name): \(different)")
+        }
+    }
+
+    @Test("normalised values lie within 2e-6, the README's bound", .enabled(if: isPresent))
+    func pixelValues() throws {
+        let images = try SafetensorsFile(Fixtures.url(Self.folder + "images.safetensors"))
+        let expected = try SafetensorsFile(
+            Fixtures.url(Self.folder + "expected_pixel_values.safetensors"))
+        #expect(!expected.names.isEmpty)
+        for name in expected.names {
+            let (preprocessing, image) = try Self.parse(name)
+            let values = preprocessing.pixelValues(try rgbImage(images, image))
+            expectClose(values, try expected.floats(name), tolerance: 2e-6, name)
+        }
+    }
+
+    /// `<kind>_<size>.<image>`.
+    private static func parse(_ name: String) throws -> (Preprocessing, image: String) {
+        let parts = name.split(separator: ".")
+        let words = try #require(parts.first).split(separator: "_")
+        let size = try #require(words.last.flatMap { Int($0) })
+        let fit: Preprocessing.Fit
+        switch words.dropLast().joined(separator: "_") {
+        case "idefics", "nfnet_squash": fit = .squash
+        case "clip_openclip": fit = .shorterSideTorchvision
+        case "clip_hf": fit = .shorterSideTransformers
+        default: throw CocoaError(.featureUnsupported)
+        }
+        let isImageNet = name.hasPrefix("nfnet")
+        return (
+            try Preprocessing(
+                imageSize: size, fit: fit, mean: isImageNet ? [0.485, 0.456, 0.406] : clipMean,
+                standardDeviation: isImageNet ? [0.229, 0.224, 0.225] : clipDeviation),
+            String(try #require(parts.last))
+        )
+    }
+}
+
+@Suite struct ClipPreprocessParityTests {
+    private struct Configuration: Decodable {
+        let image_size: Int
+        let mean: [Float]
+        let std: [Float]
+    }
+
+    @Test("open_clip's and transformers' values lie within one grey level")
+    func pixelValues() throws {
+        let cases = try SafetensorsFile(Fixtures.url("clip-preprocess/cases.safetensors"))
+        let configuration = try JSONDecoder().decode(
+            Configuration.self,
+            from: Data(contentsOf: Fixtures.url("clip-preprocess/config.json")))
+        let names = cases.names.filter { $0.hasSuffix(".rgb_u8") }
+        #expect(!names.isEmpty)
+        for name in names {
+            let stem = name.dropLast(".rgb_u8".count)
+            let image = try rgbImage(cases, name)
+            for (suffix, fit) in [
+                ("open_clip", Preprocessing.Fit.shorterSideTorchvision),
+                ("hf_clip", .shorterSideTransformers),
+            ] {
+                let preprocessing = try Preprocessing(
+                    imageSize: configuration.image_size, fit: fit, mean: configuration.mean,
+                    standardDeviation: configuration.std)
+                // One grey level is 1 / 255 / 0.2613 = 0.0150; the fixture's Pillow 13 may run the passes in the other order.
+                expectClose(
+                    preprocessing.pixelValues(image), try cases.floats("\(stem).\(suffix)"),
+                    tolerance: 0.016, "\(stem).\(suffix)")
+            }
+        }
+    }
+}
+
+/// The U8 [H, W, 3] tensor `name` as a picture.
+private func rgbImage(_ file: SafetensorsFile, _ name: String) throws -> RGBImage {
+    let shape = try file.shape(name)
+    return RGBImage(width: shape[1], height: shape[0], pixels: try file.bytes(name))
+}
+
+/// Fails with the worst index, both values and the tolerance.
+private func expectClose(
+    _ found: [Float], _ expected: [Float], tolerance: Float, _ name: String
+) {
+    #expect(found.count == expected.count, "\(name)")
+    var worst = (index: 0, difference: Float(0))
+    for (i, (a, b)) in zip(found, expected).enumerated() where !(abs(a - b) <= worst.difference) {
+        worst = (i, abs(a - b))
+    }
+    if ProcessInfo.processInfo.environment["WADE_SHOW"] != nil { print(name, worst.difference) }
+    #expect(
+        worst.difference <= tolerance,
+        "\(name)[\(worst.index)]: found \(found[worst.index]), expected \(expected[worst.index]), tolerance \(tolerance)"
+    )
+}
