@@ -52,7 +52,7 @@ package struct PublishedLanguageConfiguration: Decodable, Sendable {
 
     /// Reads a `config.json`; `path` is for messages.
     package init(json: Data, path: String) throws {
-        self = try decode(Self.self, from: json, path: path)
+        self = try decodeConfiguration(Self.self, json, path: path)
     }
 
     /// Wade's configuration, for a model whose token embedding has `vocabularySize` rows.
@@ -140,7 +140,7 @@ package struct PublishedVisionConfiguration: Sendable {
 
     /// Reads either kind of file; `path` is for messages.
     package init(json: Data, path: String) throws {
-        let file = try decode(File.self, from: json, path: path)
+        let file = try decodeConfiguration(File.self, json, path: path)
         let fields = Fields(path: path)
         if let model = file.model_cfg {
             let vision = try fields.present(model.vision_cfg, "model_cfg.vision_cfg")
@@ -234,7 +234,9 @@ struct Fields {
 }
 
 /// Decodes JSON with a message that names the file and the field.
-func decode<Value: Decodable>(_ type: Value.Type, from json: Data, path: String) throws -> Value {
+package func decodeConfiguration<Value: Decodable>(
+    _ type: Value.Type, _ json: Data, path: String
+) throws -> Value {
     do {
         return try JSONDecoder().decode(type, from: json)
     } catch DecodingError.keyNotFound(let key, let context) {
@@ -253,5 +255,32 @@ func decode<Value: Decodable>(_ type: Value.Type, from json: Data, path: String)
         throw FlamingoError.file(
             path: path, found: "bad JSON\(where_): \(context.debugDescription)",
             expected: "JSON with the fields of a published configuration")
+    }
+}
+
+extension PublishedLanguageConfiguration {
+    /// Whether prompts start with the beginning-of-text token (LLaMA).
+    package var startsWithBeginning: Bool { model_type == "llama" }
+}
+
+/// An Otter model's `config.json`: both towers in one file.
+package struct OtterConfiguration: Sendable {
+    package let language: PublishedLanguageConfiguration
+    package let vision: PublishedVisionConfiguration
+
+    private struct File: Decodable {
+        let model_type: String
+        let text_config: PublishedLanguageConfiguration
+    }
+
+    /// Reads the file; `path` is for messages.
+    package init(json: Data, path: String) throws {
+        let file = try decodeConfiguration(File.self, json, path: path)
+        guard file.model_type == "otter" || file.model_type == "flamingo" else {
+            throw FlamingoError.file(
+                path: path, found: "model_type \"\(file.model_type)\"", expected: "otter")
+        }
+        language = file.text_config
+        vision = try PublishedVisionConfiguration(json: json, path: path)
     }
 }

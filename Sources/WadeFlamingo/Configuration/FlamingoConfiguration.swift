@@ -16,6 +16,8 @@ package struct FlamingoConfiguration: Codable, Sendable, Equatable {
     package var crossAttention: CrossAttentionConfiguration
     package var language: LanguageConfiguration
     package var tokens: SpecialTokens
+    /// SHA-256 of `model.safetensors` when the bundle was written, in hexadecimal: what names these weights in records.
+    package var weightsSHA256 = ""
 
     /// The published families that Wade knows.
     package enum Family: String, Codable, Sendable, CaseIterable {
@@ -28,6 +30,7 @@ package struct FlamingoConfiguration: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
         case format, name, family, vision, resampler, language, tokens
         case crossAttention = "cross_attention"
+        case weightsSHA256 = "weights_sha256"
     }
 
     /// Checks that the parts fit each other; the message says which field, what was found and what was expected.
@@ -68,9 +71,25 @@ package struct SpecialTokens: Codable, Sendable, Equatable {
     package var padding: Int?
     /// `<answer>` of Otter.
     package var answer: Int?
+    /// The tokens that the published tokenizer lacks, in the order in which they get the next free ids.
+    package var added: [String]
+
+    /// The ids are those of the tokenizer with `added` added.
+    package init(
+        image: Int, endOfChunk: Int, endOfText: Int, beginningOfText: Int? = nil,
+        padding: Int? = nil, answer: Int? = nil, added: [String] = []
+    ) {
+        self.image = image
+        self.endOfChunk = endOfChunk
+        self.endOfText = endOfText
+        self.beginningOfText = beginningOfText
+        self.padding = padding
+        self.answer = answer
+        self.added = added
+    }
 
     enum CodingKeys: String, CodingKey {
-        case image, padding, answer
+        case image, padding, answer, added
         case endOfChunk = "end_of_chunk"
         case endOfText = "end_of_text"
         case beginningOfText = "beginning_of_text"

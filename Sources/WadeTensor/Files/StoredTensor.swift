@@ -46,6 +46,19 @@ package struct StoredTensor: Sendable {
         offset = region.lowerBound + first * elementType.byteCount
     }
 
+    /// The same elements in another order: `strides` count elements from element `first` of this tensor, which must lie in
+    /// row-major order itself. Throws when an element would lie outside.
+    package func view(shape: Shape, strides: [Int], first: Int = 0) throws -> StoredTensor {
+        guard self.strides == nil else {
+            throw TensorError.malformedTensor(
+                file: file, name: name, found: "a strided tensor",
+                expected: "elements in row-major order")
+        }
+        return try StoredTensor(
+            name: name, elementType: elementType, shape: shape, in: mapping,
+            region: offset..<offset + byteCount, first: first, strides: strides)
+    }
+
     /// The number of bytes of the elements.
     package var byteCount: Int { shape.elementCount * elementType.byteCount }
 
