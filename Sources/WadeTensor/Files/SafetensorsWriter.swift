@@ -5,7 +5,7 @@ package struct SafetensorsWriter {
     /// Where a tensor's elements come from.
     private enum Source {
         case tensor(Tensor)
-        case stored(StoredTensor)
+        case stored([StoredTensor])
         case bytes([UInt8])
     }
 
@@ -44,7 +44,16 @@ package struct SafetensorsWriter {
             target == tensor.elementType
                 || target.isFloatingPoint && tensor.elementType.isFloatingPoint,
             "\(name): no conversion from \(tensor.elementType) to \(target)")
-        append(name, target, tensor.shape, .stored(tensor))
+        append(name, target, tensor.shape, .stored([tensor]))
+    }
+
+    /// Adds one tensor made of several of other files: their elements, in row-major order one after the other.
+    package mutating func add(_ name: String, pieces: [StoredTensor], shape: Shape) {
+        precondition(
+            pieces.reduce(0) { $0 + $1.shape.elementCount } == shape.elementCount
+                && pieces.allSatisfy { $0.elementType == pieces[0].elementType },
+            "\(name): pieces \(pieces.map(\.shape)) do not make \(shape)")
+        append(name, pieces[0].elementType, shape, .stored(pieces))
     }
 
     /// Adds elements in row-major order as they shall stand in the file, little-endian.
@@ -117,18 +126,24 @@ package struct SafetensorsWriter {
                     try unsafe write(.init(rebasing: piece), as: entry.elementType, to: file)
                 }
             }
-        case .stored(let tensor):
-            let type = tensor.elementType
-            try unsafe tensor.forEachChunk { _, bytes in
-                if type == entry.elementType {
-                    unsafe try file.write(bytes)
-                    return
-                }
-                let count = bytes.count / type.byteCount
-                try unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: count) {
-                    unsafe widen(bytes, from: type, into: $0)
-                    try unsafe write(.init($0), as: entry.elementType, to: file)
-                }
+        case .stored(let pieces):
+            for piece in pieces { try write(piece, as: entry.elementType, to: file) }
+        }
+    }
+
+    private func write(
+        _ tensor: StoredTensor, as elementType: ElementType, to file: borrowing PartialFile
+    ) throws {
+        let type = tensor.elementType
+        try unsafe tensor.forEachChunk { _, bytes in
+            if type == elementType {
+                unsafe try file.write(bytes)
+                return
+            }
+            let count = bytes.count / type.byteCount
+            try unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: count) {
+                unsafe widen(bytes, from: type, into: $0)
+                try unsafe write(.init($0), as: elementType, to: file)
             }
         }
     }
