@@ -40,6 +40,12 @@ struct FixtureConfiguration {
         }
     }
 
+    /// `checkpoint.pt` as published, or a folder of the same tensors in shards.
+    private static func checkpoint(in folder: String) -> String {
+        let file = folder + "/checkpoint.pt"
+        return FileManager.default.fileExists(atPath: file) ? file : folder + "/checkpoint"
+    }
+
     /// How the folder's parts are imported.
     func modelImport(_ folder: String) -> ModelImport {
         let name = file.name ?? (folder as NSString).lastPathComponent
@@ -47,7 +53,7 @@ struct FixtureConfiguration {
             isOtter
             ? ModelImport(checkpoint: folder, language: nil, vision: nil, name: name)
             : ModelImport(
-                checkpoint: folder + "/checkpoint.pt", language: folder + "/lm",
+                checkpoint: Self.checkpoint(in: folder), language: folder + "/lm",
                 vision: folder + "/vision", name: name)
         parts.visionHeads = file.vision?.heads
         parts.unwritten.resamplerHeadWidth = file.resampler.dim_head

@@ -7,7 +7,7 @@ internal import WadeTokenizer
 
 /// Where the published parts of a model lie.
 package struct ModelImport: Sendable {
-    /// `checkpoint.pt` of OpenFlamingo, or the folder of an Otter model.
+    /// `checkpoint.pt` of OpenFlamingo or a folder of its tensors, or the folder of an Otter model.
     package var checkpoint: String
     /// The language model's folder; nil for Otter.
     package var language: String?
@@ -109,7 +109,7 @@ package struct ModelImport: Sendable {
             let (tower, towerConfiguration) = try visionTower(vision)
             return FlamingoParts(
                 language: try PublishedFiles(folder: language).weights(), vision: tower,
-                checkpoint: try CheckpointFile.read(path: checkpoint),
+                checkpoint: try PublishedFiles.weights(at: checkpoint),
                 languageConfiguration: languageConfiguration,
                 languageConfigurationPath: configurationPath,
                 visionConfiguration: towerConfiguration, name: name,
@@ -133,9 +133,7 @@ package struct ModelImport: Sendable {
         _ path: String
     ) throws -> (TensorArchive, PublishedVisionConfiguration) {
         let files = PublishedFiles(folder: path)
-        guard files.isFolder else {
-            return (try CheckpointFile.read(path: path), .openAI)
-        }
+        guard files.isFolder else { return (try PublishedFiles.weights(at: path), .openAI) }
         for name in ["open_clip_config.json", "config.json"] where files.has(name) {
             let file = path + "/" + name
             let configuration = try PublishedVisionConfiguration(
@@ -188,6 +186,12 @@ struct PublishedFiles {
 
     func has(_ name: String) -> Bool {
         FileManager.default.fileExists(atPath: folder + "/" + name)
+    }
+
+    /// The weights of a file, whatever its name, or of a folder.
+    static func weights(at path: String) throws -> TensorArchive {
+        let files = PublishedFiles(folder: path)
+        return files.isFolder ? try files.weights() : try CheckpointFile.read(path: path)
     }
 
     /// Safetensors before pickles, whole files before shards; a folder with one `.pt` file is that file.
