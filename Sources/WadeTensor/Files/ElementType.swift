@@ -2,7 +2,7 @@
 
 /// A tensor's number format; raw values are the names in safetensors headers.
 package enum ElementType: String, Sendable, CaseIterable {
-    // Cases stand in the order of the reference writer, which lays out later cases first.
+    // The cases stand in the order of the reference writer, which lays out later cases first.
     case bool = "BOOL"
     case uint8 = "U8"
     case int8 = "I8"

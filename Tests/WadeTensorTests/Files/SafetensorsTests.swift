@@ -168,6 +168,35 @@ struct SafetensorsTests {
         #expect(throws: TensorError.self) { try Safetensors.read(path: path) }
     }
 
+    @Test("a tensor of 5 GB is mapped, and only what is used of the file is read")
+    func mapsLargeFiles() throws {
+        let count = 1_250_000_000
+        let json =
+            #"{"big":{"dtype":"F32","shape":[\#(count)],"data_offsets":[0,\#(4 * count)]},"#
+            + #""end":{"dtype":"U8","shape":[2],"data_offsets":[\#(4 * count),\#(4 * count + 2)]}}"#
+        // Padded as the reference writer does: only aligned float32 values can be used where they lie.
+        let header = json + String(repeating: " ", count: (8 - json.utf8.count % 8) % 8)
+        let path = try file(header)
+        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        try handle.truncate(atOffset: UInt64(8 + header.utf8.count + 4 * count))
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data([3, 4]))
+        try handle.close()
+        let before = try residentPages()
+        let archive = try Safetensors.read(path: path)
+        let big = try #require(archive.tensors["big"]).float32()
+        #expect(try archive.tensors["end"]?.uint8() == [3, 4])
+        #expect(big[count - 2..<count].values == [0, 0])
+        // 1 GiB in pages of 4 KiB: other tests run meanwhile, but none needs that much.
+        #expect(try residentPages() - before < 1 << 18)
+    }
+
+    /// The pages of this process that are in memory.
+    private func residentPages() throws -> Int {
+        let line = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        return try #require(Int(line.split(separator: " ")[1]))
+    }
+
     @Test("a missing file, a folder and a device are refused")
     func refusesOtherThings() {
         for path in [folder.path("absent"), folder.url.path, "/dev/zero"] {

@@ -42,11 +42,15 @@ struct PickledTensor {
 
 /// The containers of one pickle.
 struct PickleHeap {
+    /// The items of each tuple and list.
     var sequences: [[PickleValue]] = []
+    /// The items of each dictionary in the order they were set; a key may stand there twice.
     var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
     /// The attributes of each TorchScript module: a dictionary once they are known.
     var modules: [PickleValue] = []
+    /// The storages that persistent identifiers name.
     var storages: [PickledStorage] = []
+    /// The views of them.
     var tensors: [PickledTensor] = []
 
     /// The non-negative integers in a tuple or list; nil when there is anything else.

@@ -37,8 +37,7 @@ struct Unpickler {
     }
 
     private mutating func run(_ opcode: UInt8) throws {
-        let done = try runScalar(opcode)
-        if done { return }
+        if try runScalar(opcode) { return }
         if try runContainer(opcode) { return }
         switch opcode {
         case UInt8(ascii: "q"): memo[Int(try reader.byte())] = try top()
