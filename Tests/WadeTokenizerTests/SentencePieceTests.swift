@@ -107,6 +107,17 @@ struct SentencePieceTests {
         }
     }
 
+    @Test("a piece of a length that no trainer makes is refused")
+    func longPiece() {
+        var message: [UInt8] = [0x0A, 0x81, 0x02] + [UInt8](repeating: 0x61, count: 257)
+        message = [0x0A, 0x84, 0x02] + message
+        #expect {
+            try model(message + SmallModel().bytes)
+        } throws: { error in
+            "\(error)".contains("piece 0: found 257 bytes, expected at most 256")
+        }
+    }
+
     @Test("a piece that stands twice is refused")
     func twice() throws {
         var model = SmallModel()
