@@ -8,6 +8,10 @@ struct SentencePieceReader {
     /// The id of `<s>`; nil when the model has none.
     private(set) var beginningOfText: Int?
 
+    /// Bytes of a piece; trainers stop at 16 characters unless told otherwise, and finding the merges of a piece takes
+    /// time quadratic in its length.
+    private static let longestPiece = 256
+
     private let file: String
     private var modelType: UInt64 = 1
     private var hasCharacterMap = false
@@ -98,6 +102,10 @@ struct SentencePieceReader {
         }
         guard !piece.text.bytes.isEmpty, !piece.score.isNaN else {
             throw malformed(place, "no text or no score", "a piece")
+        }
+        guard piece.text.bytes.count <= Self.longestPiece else {
+            throw malformed(
+                place, "\(piece.text.bytes.count) bytes", "at most \(Self.longestPiece)")
         }
         pieces.append(piece)
     }

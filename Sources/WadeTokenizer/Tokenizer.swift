@@ -100,7 +100,8 @@ package struct Tokenizer: Sendable {
     }
 
     /// The text of `ids`; throws `unknownIdentifier` when one of them is no token's. `cleanUpSpaces` is
-    /// `transformers`' `clean_up_tokenization_spaces`.
+    /// `transformers`' `clean_up_tokenization_spaces`. Special tokens are skipped by id, so those with
+    /// `"normalized": true` (files of LLaMA 1) too, as in `tokenizers` 0.13; 0.23 keeps these.
     package func decode(
         _ ids: [Int], skipSpecialTokens: Bool, cleanUpSpaces: Bool = false
     ) throws(TokenizerError) -> String {
