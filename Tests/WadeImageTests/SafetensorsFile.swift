@@ -3,17 +3,17 @@ import Foundation
 
 /// The U8 and F32 tensors of one safetensors file.
 struct SafetensorsFile {
+    /// A tensor's entry; the header's `__metadata__` has neither field.
     private struct Entry: Decodable {
-        let dtype: String
-        let shape: [Int]
-        let data_offsets: [Int]
+        let shape: [Int]?
+        let data_offsets: [Int]?
     }
 
     private let data: Data
     private let entries: [String: Entry]
 
     /// The tensors' names, sorted.
-    var names: [String] { entries.keys.sorted() }
+    var names: [String] { entries.filter { $0.value.shape != nil }.keys.sorted() }
 
     /// Reads the header of the file at `url`: eight bytes of length, then JSON.
     init(_ url: URL) throws {
@@ -29,7 +29,7 @@ struct SafetensorsFile {
 
     /// The bytes of `name`.
     func bytes(_ name: String) throws -> [UInt8] {
-        let offsets = try entry(name).data_offsets
+        let offsets = try entry(name).offsets
         return [UInt8](data[offsets[0]..<offsets[1]])
     }
 
@@ -45,8 +45,10 @@ struct SafetensorsFile {
         }
     }
 
-    private func entry(_ name: String) throws -> Entry {
-        guard let entry = entries[name] else { throw CocoaError(.coderValueNotFound) }
-        return entry
+    private func entry(_ name: String) throws -> (shape: [Int], offsets: [Int]) {
+        guard let entry = entries[name], let shape = entry.shape,
+            let offsets = entry.data_offsets
+        else { throw CocoaError(.coderValueNotFound) }
+        return (shape, offsets)
     }
 }
