@@ -50,7 +50,8 @@ package struct PerceiverResampler: Sendable {
         if let mediaEmbeddings {
             guard media < mediaEmbeddings.shape[0] else {
                 throw FlamingoError.request(
-                    found: "media \(media + 1)", expected: "at most \(mediaEmbeddings.shape[0]) media")
+                    found: "media \(media + 1)",
+                    expected: "at most \(mediaEmbeddings.shape[0]) media")
             }
             x += mediaEmbeddings[media]
         }

@@ -79,7 +79,8 @@ package struct FlamingoParts: Sendable {
             .architecture
     }
 
-    private func checkpointTable(_ architecture: LanguageConfiguration.Architecture) -> RenameTable {
+    private func checkpointTable(_ architecture: LanguageConfiguration.Architecture) -> RenameTable
+    {
         let layers = "lang_encoder." + RenameTable.layers(of: architecture) + "{i}."
         return RenameTable(
             RenameTable.resampler(prefix: "perceiver.")

@@ -202,10 +202,15 @@ package struct PublishedVisionConfiguration: Sendable {
 }
 
 /// Messages about single fields of a published file.
-struct Fields {
-    let path: String
+package struct Fields {
+    private let path: String
 
-    func present<Value>(_ value: Value?, _ name: String) throws -> Value {
+    package init(path: String) {
+        self.path = path
+    }
+
+    /// The value, or an error that names the field.
+    package func present<Value>(_ value: Value?, _ name: String) throws -> Value {
         guard let value else {
             throw FlamingoError.file(path: path, found: "no \(name)", expected: "\(name)")
         }

@@ -2,8 +2,8 @@
 
 internal import Foundation
 package import WadeFlamingo
-package import WadeTensor
-package import WadeTokenizer
+internal import WadeTensor
+internal import WadeTokenizer
 
 /// Where the published parts of a model lie.
 package struct ModelImport: Sendable {
@@ -84,7 +84,7 @@ package struct ModelImport: Sendable {
         try place(Data(card.utf8), folder + "/" + ModelBundle.FileName.card)
         // Strict loading now, so that a bundle that lacks or doubts a tensor never gets its name.
         let bundle = try ModelBundle(path: folder)
-        try Flamingo.check(Weights(bundle.weights), bundle.configuration)
+        _ = try bundle.model(Arithmetic(engine: .openBLAS))
         _ = try bundle.tokenizer()
     }
 
@@ -168,8 +168,8 @@ package struct ModelImport: Sendable {
             }
             return id
         }
-        let end = try ["<|endoftext|>", "</s>"].compactMap { complete.id(of: $0) }.first
-            ?? id("<|endofchunk|>")
+        let ends = ["<|endoftext|>", "</s>"].compactMap { complete.id(of: $0) }
+        let end = try ends.first ?? id("<|endofchunk|>")
         return SpecialTokens(
             image: try id("<image>"), endOfChunk: try id("<|endofchunk|>"), endOfText: end,
             beginningOfText: language.startsWithBeginning ? complete.id(of: "<s>") : nil,
@@ -182,9 +182,8 @@ struct PublishedFiles {
     let folder: String
 
     var isFolder: Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
-            && isFolder.boolValue
+        let attributes = try? FileManager.default.attributesOfItem(atPath: folder + "/")
+        return attributes?[.type] as? FileAttributeType == .typeDirectory
     }
 
     func has(_ name: String) -> Bool {
