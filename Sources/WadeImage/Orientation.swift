@@ -3,15 +3,15 @@
 extension RGBImage {
     /// The picture turned clockwise by `quarterTurns` × 90°; negative numbers turn the other way.
     package func rotatedClockwise(quarterTurns: Int) -> RGBImage {
+        let last = width * height - 1
         switch ((quarterTurns % 4) + 4) % 4 {
         case 1:
-            return rearranged(width: height, height: width) { x, y in (y, self.height - 1 - x) }
+            return walked(
+                width: height, height: width, from: last - (width - 1), right: -width, down: 1)
         case 2:
-            return rearranged(width: width, height: height) { x, y in
-                (self.width - 1 - x, self.height - 1 - y)
-            }
+            return walked(width: width, height: height, from: last, right: -1, down: -width)
         case 3:
-            return rearranged(width: height, height: width) { x, y in (self.width - 1 - y, x) }
+            return walked(width: height, height: width, from: width - 1, right: width, down: -1)
         default:
             return self
         }
@@ -19,18 +19,18 @@ extension RGBImage {
 
     /// The picture mirrored left to right.
     package func flippedHorizontally() -> RGBImage {
-        rearranged(width: width, height: height) { x, y in (self.width - 1 - x, y) }
+        walked(width: width, height: height, from: width - 1, right: -1, down: width)
     }
 
     /// The picture mirrored top to bottom.
     package func flippedVertically() -> RGBImage {
-        rearranged(width: width, height: height) { x, y in (x, self.height - 1 - y) }
+        walked(
+            width: width, height: height, from: width * (height - 1), right: 1, down: -width)
     }
 
-    /// A picture whose pixel (x, y) is this picture's pixel `source(x, y)`.
-    @inline(__always)
-    private func rearranged(
-        width outWidth: Int, height outHeight: Int, source: (Int, Int) -> (x: Int, y: Int)
+    /// A picture whose pixel (x, y) is this picture's pixel number first + x · right + y · down, in reading order.
+    private func walked(
+        width outWidth: Int, height outHeight: Int, from first: Int, right: Int, down: Int
     ) -> RGBImage {
         let count = pixels.count
         let out = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -38,13 +38,13 @@ extension RGBImage {
             unsafe pixels.withUnsafeBufferPointer { pixels in
                 var index = 0
                 for y in 0..<outHeight {
-                    for x in 0..<outWidth {
-                        let from = source(x, y)
-                        let pixel = (from.y * width + from.x) * 3
+                    var pixel = (first + y * down) * 3
+                    for _ in 0..<outWidth {
                         unsafe buffer[index] = pixels[pixel]
                         unsafe buffer[index + 1] = pixels[pixel + 1]
                         unsafe buffer[index + 2] = pixels[pixel + 2]
                         index += 3
+                        pixel += right * 3
                     }
                 }
             }

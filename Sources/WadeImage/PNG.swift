@@ -37,7 +37,7 @@ package enum PNG {
     }
 
     /// height × (1 + width × 3) bytes: each row's filter type 4, then each byte less its prediction.
-    private static func filtered(_ image: RGBImage) -> [UInt8] {
+    static func filtered(_ image: RGBImage) -> [UInt8] {
         let rowBytes = image.width * 3
         let count = image.height * (rowBytes + 1)
         return unsafe [UInt8](unsafeUninitializedCapacity: count) { out, initialized in

@@ -22,6 +22,8 @@ package struct Preprocessing: Sendable, Equatable, Codable {
     package let fit: Fit
     /// The resize's kernel.
     package let filter: ResampleFilter
+    /// The resize's first direction.
+    package let passOrder: ResamplePassOrder
     /// Mean of red, green and blue on the scale 0...1.
     package let mean: [Float]
     /// Standard deviation of red, green and blue on the scale 0...1.
@@ -32,6 +34,7 @@ package struct Preprocessing: Sendable, Equatable, Codable {
         case resizedSize = "resized_size"
         case fit
         case filter
+        case passOrder = "pass_order"
         case mean = "image_mean"
         case standardDeviation = "image_std"
     }
@@ -39,7 +42,7 @@ package struct Preprocessing: Sendable, Equatable, Codable {
     /// Checks the values; throws `ImageError.invalidPreprocessing`. `resizedSize` is `imageSize` when not given.
     package init(
         imageSize: Int, resizedSize: Int? = nil, fit: Fit, filter: ResampleFilter = .bicubic,
-        mean: [Float], standardDeviation: [Float]
+        passOrder: ResamplePassOrder = .horizontalFirst, mean: [Float], standardDeviation: [Float]
     ) throws {
         let resizedSize = resizedSize ?? imageSize
         try Self.require(
@@ -59,6 +62,7 @@ package struct Preprocessing: Sendable, Equatable, Codable {
         self.resizedSize = resizedSize
         self.fit = fit
         self.filter = filter
+        self.passOrder = passOrder
         self.mean = mean
         self.standardDeviation = standardDeviation
     }
@@ -71,6 +75,8 @@ package struct Preprocessing: Sendable, Equatable, Codable {
             resizedSize: container.decodeIfPresent(Int.self, forKey: .resizedSize),
             fit: container.decode(Fit.self, forKey: .fit),
             filter: container.decode(ResampleFilter.self, forKey: .filter),
+            passOrder: container.decodeIfPresent(ResamplePassOrder.self, forKey: .passOrder)
+                ?? .horizontalFirst,
             mean: container.decode([Float].self, forKey: .mean),
             standardDeviation: container.decode([Float].self, forKey: .standardDeviation))
     }
@@ -101,7 +107,8 @@ extension Preprocessing {
         let left = cropOffset(width - imageSize)
         let top = cropOffset(height - imageSize)
         return image.resized(
-            width: width, height: height, filter: filter, columns: left..<left + imageSize,
+            width: width, height: height, filter: filter, order: passOrder,
+            columns: left..<left + imageSize,
             rows: top..<top + imageSize)
     }
 

@@ -31,7 +31,7 @@ package enum ResampleFilter: String, Sendable, Codable, CaseIterable {
 }
 
 /// The weights of one axis for a window of output positions: output `i` is the sum over
-/// `t < counts[i]` of source `starts[i] + t` times `weights[i * taps + t]`.
+/// `t < counts[i]` of source `sourceRange.lowerBound + starts[i] + t` times `weights[i * taps + t]`.
 ///
 /// Pillow `Resample.c`, `precompute_coeffs` and `normalize_coeffs_8bpc` (12.3 and before).
 struct ResampleWeights {
@@ -40,7 +40,9 @@ struct ResampleWeights {
 
     /// Room for weights per output position.
     let taps: Int
-    /// First source position of each output position.
+    /// The source positions that any output position of the window reads.
+    let sourceRange: Range<Int>
+    /// First source position of each output position, counted from the start of `sourceRange`.
     let starts: [Int]
     /// Number of weights of each output position; may be less than `taps` at the borders.
     let counts: [Int]
@@ -50,7 +52,7 @@ struct ResampleWeights {
     /// Weights for the output positions `window` of an axis resized from `source` to `target` positions.
     init(source: Int, target: Int, window: Range<Int>, filter: ResampleFilter) {
         precondition(
-            source > 0 && window.lowerBound >= 0 && window.upperBound <= target,
+            source > 0 && !window.isEmpty && window.lowerBound >= 0 && window.upperBound <= target,
             "resample: window \(window) of \(source) to \(target)")
         let scale = Double(source) / Double(target)
         let widening = max(scale, 1)
@@ -77,17 +79,11 @@ struct ResampleWeights {
             starts[i] = start
             counts[i] = count
         }
+        let first = starts.first ?? 0
         self.taps = taps
-        self.starts = starts
+        self.sourceRange = first..<(starts.last ?? 0) + (counts.last ?? 0)
+        self.starts = starts.map { $0 - first }
         self.counts = counts
         self.weights = weights
-    }
-
-    /// The source positions that any output position of the window reads.
-    var sourceRange: Range<Int> {
-        guard let first = starts.first, let last = starts.last, let count = counts.last else {
-            return 0..<0
-        }
-        return first..<(last + count)
     }
 }

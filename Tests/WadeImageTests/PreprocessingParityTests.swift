@@ -1,6 +1,7 @@
 //! Preprocessing against pictures and tensors that Pillow, open_clip and transformers made.
 import Foundation
 import Testing
+import WadeTensor
 import WadeTestSupport
 
 @testable import WadeImage
@@ -15,13 +16,13 @@ private let clipDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
 
     @Test("resized and cropped pictures equal Pillow's byte for byte", .enabled(if: isPresent))
     func pictures() throws {
-        let images = try SafetensorsFile(Fixtures.url(Self.folder + "images.safetensors"))
-        let expected = try SafetensorsFile(Fixtures.url(Self.folder + "expected_u8.safetensors"))
-        #expect(!expected.names.isEmpty)
-        for name in expected.names {
+        let images = try Fixtures.tensors(Self.folder + "images.safetensors")
+        let expected = try Fixtures.tensors(Self.folder + "expected_u8.safetensors")
+        #expect(!expected.tensors.isEmpty)
+        for (name, stored) in expected.tensors {
             let (preprocessing, image) = try Self.parse(name)
             let picture = preprocessing.picture(try rgbImage(images, image))
-            let bytes = try expected.bytes(name)
+            let bytes = try stored.uint8()
             let different = zip(picture.pixels, bytes).count { $0 != $1 }
             #expect(picture.pixels.count == bytes.count && different == 0, "\(name): \(different)")
         }
@@ -29,14 +30,15 @@ private let clipDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
 
     @Test("normalised values lie within 2e-6, the README's bound", .enabled(if: isPresent))
     func pixelValues() throws {
-        let images = try SafetensorsFile(Fixtures.url(Self.folder + "images.safetensors"))
-        let expected = try SafetensorsFile(
-            Fixtures.url(Self.folder + "expected_pixel_values.safetensors"))
-        #expect(!expected.names.isEmpty)
-        for name in expected.names {
+        let images = try Fixtures.tensors(Self.folder + "images.safetensors")
+        let expected = try Fixtures.tensors(
+            Self.folder + "expected_pixel_values.safetensors")
+        #expect(!expected.tensors.isEmpty)
+        for (name, stored) in expected.tensors {
             let (preprocessing, image) = try Self.parse(name)
             let values = preprocessing.pixelValues(try rgbImage(images, image))
-            expectClose(values, try expected.floats(name), tolerance: 2e-6, name)
+            expectClose(
+                Tensor(values, shape: stored.shape), try stored.float32(), within: 2e-6, name)
         }
     }
 
@@ -71,11 +73,11 @@ private let clipDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
 
     @Test("open_clip's and transformers' values lie within one grey level")
     func pixelValues() throws {
-        let cases = try SafetensorsFile(Fixtures.url("clip-preprocess/cases.safetensors"))
+        let cases = try Fixtures.tensors("clip-preprocess/cases.safetensors")
         let configuration = try JSONDecoder().decode(
             Configuration.self,
             from: Data(contentsOf: Fixtures.url("clip-preprocess/config.json")))
-        let names = cases.names.filter { $0.hasSuffix(".rgb_u8") }
+        let names = cases.tensors.keys.filter { $0.hasSuffix(".rgb_u8") }
         #expect(!names.isEmpty)
         for name in names {
             let stem = name.dropLast(".rgb_u8".count)
@@ -85,35 +87,21 @@ private let clipDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
                 ("hf_clip", .shorterSideTransformers),
             ] {
                 let preprocessing = try Preprocessing(
-                    imageSize: configuration.image_size, fit: fit, mean: configuration.mean,
-                    standardDeviation: configuration.std)
-                // One grey level is 1 / 255 / 0.2613 = 0.0150; the fixture's Pillow 13 may run the passes in the other order.
+                    imageSize: configuration.image_size, fit: fit, passOrder: .strongerFirst,
+                    mean: configuration.mean, standardDeviation: configuration.std)
+                // One grey level is 1 / 255 / 0.2613 = 0.0150. Pillow 13 made these pictures.
+                let expected = try cases.float("\(stem).\(suffix)")
                 expectClose(
-                    preprocessing.pixelValues(image), try cases.floats("\(stem).\(suffix)"),
-                    tolerance: 0.016, "\(stem).\(suffix)")
+                    Tensor(preprocessing.pixelValues(image), shape: expected.shape), expected,
+                    within: 0.016, "\(stem).\(suffix)")
             }
         }
     }
 }
 
 /// The U8 [H, W, 3] tensor `name` as a picture.
-private func rgbImage(_ file: SafetensorsFile, _ name: String) throws -> RGBImage {
-    let shape = try file.shape(name)
-    return RGBImage(width: shape[1], height: shape[0], pixels: try file.bytes(name))
-}
-
-/// Fails with the worst index, both values and the tolerance.
-private func expectClose(
-    _ found: [Float], _ expected: [Float], tolerance: Float, _ name: String
-) {
-    #expect(found.count == expected.count, "\(name)")
-    var worst = (index: 0, difference: Float(0))
-    for (i, (a, b)) in zip(found, expected).enumerated() where !(abs(a - b) <= worst.difference) {
-        worst = (i, abs(a - b))
-    }
-    if ProcessInfo.processInfo.environment["WADE_SHOW"] != nil { print(name, worst.difference) }
-    #expect(
-        worst.difference <= tolerance,
-        "\(name)[\(worst.index)]: found \(found[worst.index]), expected \(expected[worst.index]), tolerance \(tolerance)"
-    )
+private func rgbImage(_ file: TensorArchive, _ name: String) throws -> RGBImage {
+    let stored = try #require(file.tensors[name])
+    return RGBImage(
+        width: stored.shape[1], height: stored.shape[0], pixels: try stored.uint8())
 }

@@ -42,6 +42,13 @@ import Testing
             let part = image.resized(
                 width: width, height: height, filter: filter, columns: columns, rows: rows)
             #expect(part == whole.cropped(columns: columns, rows: rows), "\(width)x\(height)")
+            let other = image.resized(
+                width: width, height: height, filter: filter, order: .strongerFirst)
+            let otherPart = image.resized(
+                width: width, height: height, filter: filter, order: .strongerFirst,
+                columns: columns, rows: rows)
+            #expect(
+                otherPart == other.cropped(columns: columns, rows: rows), "\(width)x\(height)")
         }
     }
 
