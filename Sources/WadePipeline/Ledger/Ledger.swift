@@ -1,0 +1,129 @@
+//! What the output already holds; the output itself is the ledger, so no second file can disagree with it.
+
+import Glibc
+
+/// The state of every key in an output, read once at the start of a run.
+package struct Ledger: Sendable {
+    /// The state of one key.
+    struct Entry: Sendable {
+        /// Where its latest line begins in the file.
+        var offset: Int
+        /// Bytes of that line without the newline.
+        var length: Int
+        /// `run.seq` of that line.
+        var sequence: Int
+        /// Clips that the file was cut into.
+        var clipCount: Int
+        /// Error lines since the last answer.
+        var failures: Int
+        /// Whether the latest line says an error.
+        var isError: Bool
+        /// Whether that error may go away.
+        var isRetryable: Bool
+        /// Where the file was.
+        var path: UInt64
+    }
+
+    private(set) var entries: [LedgerKey: Entry] = [:]
+    private var contents: [UInt64: LedgerKey] = [:]
+    /// The greatest `run.seq`; -1 in an empty output.
+    package private(set) var lastSequence = -1
+    /// Whole lines that are no annotation records.
+    package private(set) var badLines = 0
+    /// Whole lines.
+    package private(set) var lines = 0
+    /// Bytes of the whole lines; what follows is torn.
+    package private(set) var wholeBytes = 0
+    /// The bytes after the last newline.
+    package private(set) var torn: [UInt8] = []
+
+    /// The ledger of no output.
+    package init() {}
+
+    /// Reads the output at `path`; an output that is not there yet is empty. Throws `file` when it cannot be read, or when it
+    /// holds lines and none is an annotation record: a run must never append to, or cut, somebody's other file.
+    package init(readingFrom path: PathBytes) throws(PipelineError) {
+        do {
+            var reader = LineReader(try OpenFile(path, for: .reading))
+            let rest = try reader.forEachLine { offset, scan in
+                add(scan, at: offset)
+            }
+            wholeBytes = rest.offset
+            torn = rest.bytes
+        } catch {
+            guard error.code != ENOENT else { return }
+            throw .file(path: path.shown, action: "read the output", reason: error.reason)
+        }
+        let opening = Array("{\"clip\":{".utf8)
+        let tornIsOurs = zip(torn, opening).allSatisfy(==)
+        guard badLines < lines || lines == 0, lines > 0 || tornIsOurs else {
+            throw .file(
+                path: path.shown, action: "use as output",
+                reason: "found a file that holds no annotation records, expected none or ours")
+        }
+    }
+
+    private mutating func add(_ scan: LineScan, at offset: Int) {
+        lines += 1
+        guard let line = LedgerLine(scan) else {
+            badLines += 1
+            return
+        }
+        add(line, offset: offset, length: scan.count)
+    }
+
+    /// Notes a line; of two lines with one key the later `run.seq` wins.
+    mutating func add(_ line: LedgerLine, offset: Int, length: Int) {
+        lastSequence = max(lastSequence, line.sequence)
+        if line.content != .none { contents[line.place] = line.content }
+        let old = entries[line.key]
+        if let old, old.sequence > line.sequence { return }
+        entries[line.key] = Entry(
+            offset: offset, length: length, sequence: line.sequence, clipCount: line.clipCount,
+            failures: line.isError ? (old?.failures ?? 0) + 1 : 0, isError: line.isError,
+            isRetryable: line.isRetryable, path: line.path)
+    }
+
+    /// The hash of the content that the file at `path` had when it had this size and time; nil when no record says.
+    func content(of path: PathBytes, status: FileStatus) -> [UInt8]? {
+        let identity = PathIdentity(path, modified: status.modified)
+        return contents[identity.placeHash(bytes: status.size)]?.bytes
+    }
+
+    /// What is to be done about `key`.
+    func verdict(on key: LedgerKey, retries: Int) -> Verdict {
+        guard let entry = entries[key] else { return .missing }
+        guard entry.isError, entry.isRetryable else { return .done }
+        return entry.failures <= retries ? .failed : .parked
+    }
+
+    /// What the ledger says about a key.
+    enum Verdict: Sendable, Equatable {
+        /// Nothing is known: to be done.
+        case missing
+        /// An answer, or an error that the same bytes would give again.
+        case done
+        /// An error that may go away.
+        case failed
+        /// Failed more often than the run retries.
+        case parked
+    }
+
+    /// Puts the torn rest of the output at `path` into `path.torn` and cuts it off. The lock must be held.
+    package mutating func cutTornLine(of path: PathBytes) throws(PipelineError) {
+        guard !torn.isEmpty else { return }
+        do {
+            let kept = try OpenFile(PathBytes(bytes: path.bytes + Array(".torn".utf8)), for: .appending)
+            var written = 0
+            let bytes = torn + [0x0A]
+            while written < bytes.count { written += try kept.write(bytes, from: written) }
+            try kept.synchronize()
+            let output = try OpenFile(path, for: .updating)
+            try output.truncate(to: wholeBytes)
+            try output.synchronize()
+        } catch {
+            throw .file(path: path.shown, action: "cut the torn last line", reason: error.reason)
+        }
+        torn = []
+    }
+}

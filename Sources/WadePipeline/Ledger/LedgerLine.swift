@@ -1,0 +1,196 @@
+//! What the ledger needs of a line, read without decoding it: a million lines must not take longer than a coffee.
+
+/// The few members of a record that say whether its work is done. The scan trusts lines that Wade wrote (sorted members,
+/// no spaces); anything else is no ledger line, and `RecordChecker` says why.
+struct LedgerLine {
+    /// The record's key.
+    var key = LedgerKey.none
+    /// Hash of the content; `none` when it could not be read.
+    var content = LedgerKey.none
+    /// Hash of the path with what escapes it, as `PathIdentity` computes it.
+    var path: UInt64 = 0
+    /// Hash of path, size and time of last change.
+    var place: UInt64 = 0
+    /// Number of clips that the file was cut into.
+    var clipCount = 1
+    /// Number of the line.
+    var sequence = 0
+    /// Whether the line says an error.
+    var isError = false
+    /// Whether that error may go away.
+    var isRetryable = false
+
+    /// The line that `line` stands at the start of; nil when it is no annotation record.
+    init?(_ line: LineScan) {
+        var scan = line
+        var seen = 0
+        guard scan.accept(0x7B) else { return nil }
+        while let name = scan.name() {
+            if scan.equals(name, "key") {
+                guard let digits = scan.string(), let key = scan.key(digits) else { return nil }
+                self.key = key
+                seen += 1
+            } else if scan.equals(name, "status") {
+                guard let status = scan.string() else { return nil }
+                isError = scan.equals(status, "error")
+                seen += 1
+            } else if scan.equals(name, "run") {
+                seen += readRun(&scan)
+            } else if scan.equals(name, "clip") {
+                seen += readClip(&scan)
+            } else if scan.equals(name, "error") {
+                readError(&scan)
+            } else if scan.equals(name, "video") {
+                seen += readVideo(&scan)
+            } else {
+                scan.skipValue()
+            }
+            guard scan.accept(0x2C) else { break }
+        }
+        guard seen == 5, scan.accept(0x7D), scan.isAtEnd else { return nil }
+    }
+
+    private mutating func readRun(_ scan: inout LineScan) -> Int {
+        var found = 0
+        scan.members { name, scan in
+            guard scan.equals(name, "seq") else { return scan.skipValue() }
+            guard let value = scan.integer() else { return }
+            sequence = value
+            found = 1
+        }
+        return found
+    }
+
+    private mutating func readClip(_ scan: inout LineScan) -> Int {
+        var found = 0
+        scan.members { name, scan in
+            guard scan.equals(name, "count") else { return scan.skipValue() }
+            guard let value = scan.integer() else { return }
+            clipCount = value
+            found = 1
+        }
+        return found
+    }
+
+    private mutating func readError(_ scan: inout LineScan) {
+        scan.members { name, scan in
+            guard scan.equals(name, "retryable") else { return scan.skipValue() }
+            isRetryable = scan.flag()
+        }
+    }
+
+    private mutating func readVideo(_ scan: inout LineScan) -> Int {
+        var identity = PathIdentity()
+        var bytes = 0
+        var found = 0
+        scan.members { name, scan in
+            if scan.equals(name, "bytes") {
+                bytes = scan.integer() ?? 0
+            } else if scan.equals(name, "content_id") {
+                guard let text = scan.string(), text.count == 71 else { return }
+                content = scan.key(text.dropFirst(7)) ?? .none
+            } else if scan.equals(name, "mtime") {
+                if let text = scan.string() { identity.modified = scan.hash(text) }
+            } else if scan.equals(name, "path") {
+                guard let text = scan.string() else { return }
+                identity.path = scan.hash(text)
+                found = 1
+            } else if scan.equals(name, "path_bytes_b64") {
+                if let text = scan.string() { identity.escaped = scan.hash(text) }
+            } else {
+                scan.skipValue()
+            }
+        }
+        path = identity.pathHash
+        place = identity.placeHash(bytes: bytes)
+        return found
+    }
+}
+
+/// Hashes of where a file is, equal for a record's members and for the file itself; valid in one process only.
+struct PathIdentity {
+    /// Hash of the record's `path` as it is spelled on the line.
+    var path: UInt64 = 0
+    /// Hash of `path_bytes_b64`.
+    var escaped: UInt64 = 0
+    /// Hash of `mtime`.
+    var modified: UInt64 = 0
+
+    /// The identity of no file.
+    init() {}
+
+    /// The identity of the file at `relativePath` that was changed last at `modified`.
+    init(_ relativePath: PathBytes, modified: String = "") {
+        let spelled = (try? JSONWriter.bytes(of: .string(relativePath.text))) ?? []
+        path = Self.hash(Array(spelled.dropFirst().dropLast()))
+        escaped = Self.hash(Array(relativePath.base64WhenLossy.utf8))
+        self.modified = Self.hash(Array(modified.utf8))
+    }
+
+    private static func hash(_ bytes: [UInt8]) -> UInt64 {
+        unsafe bytes.withUnsafeBufferPointer { buffer in
+            let scan = unsafe LineScan(buffer)
+            return scan.hash(0..<scan.count)
+        }
+    }
+
+    /// The hash of the path alone.
+    var pathHash: UInt64 {
+        var hasher = Hasher()
+        hasher.combine(path)
+        hasher.combine(escaped)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
+    /// The hash of path, size and time.
+    func placeHash(bytes: Int) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(path)
+        hasher.combine(escaped)
+        hasher.combine(modified)
+        hasher.combine(bytes)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+}
+
+/// A SHA-256, kept in four words because a ledger holds millions.
+struct LedgerKey: Hashable, Sendable {
+    /// Eight bytes each, most significant first.
+    var words: (UInt64, UInt64, UInt64, UInt64)
+
+    /// What stands for a missing hash.
+    static let none = LedgerKey(words: (0, 0, 0, 0))
+
+    init(words: (UInt64, UInt64, UInt64, UInt64)) {
+        self.words = words
+    }
+
+    /// The key of 32 bytes; `none` for another number.
+    init(_ digest: [UInt8]) {
+        guard digest.count == 32 else {
+            self = .none
+            return
+        }
+        let words = (0..<4).map { word in
+            digest[(8 * word)..<(8 * word + 8)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        }
+        self.words = (words[0], words[1], words[2], words[3])
+    }
+
+    /// The 32 bytes.
+    var bytes: [UInt8] {
+        [words.0, words.1, words.2, words.3].flatMap { word in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) }
+        }
+    }
+
+    static func == (one: LedgerKey, other: LedgerKey) -> Bool {
+        one.words.0 == other.words.0 && one.words.1 == other.words.1
+            && one.words.2 == other.words.2 && one.words.3 == other.words.3
+    }
+
+    /// One word is enough: a SHA-256 is even already.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+    }
+}

@@ -1,0 +1,56 @@
+//! Reads a file line by line with bounded memory.
+
+import Glibc
+
+/// The lines of a file with their offsets; a last line without its newline is told apart, because it is torn.
+struct LineReader: ~Copyable {
+    /// Longest line that is read whole; a record is some kilobytes.
+    static let longestLine = 64 << 20
+
+    private let file: OpenFile
+    private var block: [UInt8]
+    private var pending: [UInt8] = []
+    private var pendingOffset = 0
+    private var offset = 0
+
+    /// Reads `file` from its start in blocks of `blockSize` bytes.
+    init(_ file: consuming OpenFile, blockSize: Int = 4 << 20) {
+        self.file = file
+        block = [UInt8](repeating: 0, count: blockSize)
+    }
+
+    /// Calls `body` with the offset and a scan of every whole line (without its newline; valid only during the call), then returns the torn rest:
+    /// its offset and bytes, empty when the file ends with a newline. Throws `EFBIG` for a line that has no end.
+    mutating func forEachLine(_ body: (Int, LineScan) -> Void) throws(SystemError)
+        -> (offset: Int, bytes: [UInt8])
+    {
+        while true {
+            let count = try file.read(into: &block, at: offset)
+            if count == 0 { return (pendingOffset, pending) }
+            unsafe block.withUnsafeBufferPointer { all in
+                unsafe split(UnsafeBufferPointer(rebasing: all[..<count]), body)
+            }
+            offset += count
+            guard pending.count <= Self.longestLine else { throw SystemError(code: EFBIG) }
+        }
+    }
+
+    private mutating func split(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ body: (Int, LineScan) -> Void
+    ) {
+        var start = 0
+        while let end = unsafe bytes[start...].firstIndex(of: 0x0A) {
+            let part = unsafe UnsafeBufferPointer(rebasing: bytes[start..<end])
+            if pending.isEmpty {
+                unsafe body(offset + start, LineScan(part))
+            } else {
+                unsafe pending.append(contentsOf: part)
+                unsafe pending.withUnsafeBufferPointer { unsafe body(pendingOffset, LineScan($0)) }
+                pending.removeAll(keepingCapacity: true)
+            }
+            start = end + 1
+        }
+        if pending.isEmpty { pendingOffset = offset + start }
+        unsafe pending.append(contentsOf: bytes[start...])
+    }
+}
