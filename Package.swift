@@ -52,6 +52,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
+            resources: [.embedInCode("Resources/annotation.schema.json")],
             swiftSettings: house),
         .executableTarget(
             name: "WadeCLI",
