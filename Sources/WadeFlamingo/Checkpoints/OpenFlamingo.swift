@@ -1,5 +1,6 @@
 //! OpenFlamingo and Otter: which published files hold what, and the sizes that follow from them.
 
+internal import WadeImage
 package import WadeTensor
 
 /// The published parts of an OpenFlamingo model, or the one file of an Otter model.
@@ -139,7 +140,10 @@ package struct FlamingoParts: Sendable {
             activation: visionConfiguration.activation,
             normEpsilon: visionConfiguration.normEpsilon,
             projectionWidth: projection.map { $0[0] == width ? $0[1] : $0[0] },
-            preprocessing: visionConfiguration.preprocessing)
+            preprocessing: try Preprocessing(
+                imageSize: side * patch, fit: visionConfiguration.fit,
+                mean: PublishedVisionConfiguration.mean,
+                standardDeviation: PublishedVisionConfiguration.standardDeviation))
     }
 
     private func resampler(_ reader: ShapeReader) throws -> ResamplerConfiguration {

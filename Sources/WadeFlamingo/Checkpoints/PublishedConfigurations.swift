@@ -1,6 +1,7 @@
 //! The `config.json` files of published models, read for the fields that decide the computation.
 
 package import Foundation
+package import WadeImage
 package import WadeTensor
 
 /// A language model's `config.json`: `mosaic_gpt`, `mpt`, `gpt_neox` or `llama`.
@@ -120,22 +121,26 @@ package struct PublishedLanguageConfiguration: Decodable, Sendable {
 
 /// What is known of a vision tower besides its tensors: Hugging Face's `config.json` or OpenCLIP's `open_clip_config.json`.
 package struct PublishedVisionConfiguration: Sendable {
+    /// CLIP's mean and deviation of red, green and blue.
+    static let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
+    static let standardDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
+
     /// H; nil when only the convention width/64 is left.
     package var heads: Int?
     package var activation: Activation
     package var normEpsilon: Float = 1e-5
-    package var preprocessing: VisionConfiguration.Preprocessing
+    package var fit: Preprocessing.Fit
 
     /// OpenAI's archives come without a configuration.
     package static let openAI = PublishedVisionConfiguration(
-        heads: nil, activation: .quickGELU, preprocessing: .openCLIP)
+        heads: nil, activation: .quickGELU, fit: .shorterSideTorchvision)
 
     package init(
-        heads: Int?, activation: Activation, preprocessing: VisionConfiguration.Preprocessing
+        heads: Int?, activation: Activation, fit: Preprocessing.Fit
     ) {
         self.heads = heads
         self.activation = activation
-        self.preprocessing = preprocessing
+        self.fit = fit
     }
 
     /// Reads either kind of file; `path` is for messages.
@@ -153,7 +158,7 @@ package struct PublishedVisionConfiguration: Sendable {
             self.init(
                 heads: width / headWidth,
                 activation: model.quick_gelu ?? false ? .quickGELU : .gelu,
-                preprocessing: .openCLIP)
+                fit: .shorterSideTorchvision)
             return
         }
         // A vision-only file has the fields at its top.
@@ -165,7 +170,7 @@ package struct PublishedVisionConfiguration: Sendable {
         }
         self.init(
             heads: try fields.present(vision.num_attention_heads, "num_attention_heads"),
-            activation: known, preprocessing: .huggingFaceCLIP)
+            activation: known, fit: .shorterSideTransformers)
         normEpsilon = vision.layer_norm_eps ?? 1e-5
     }
 

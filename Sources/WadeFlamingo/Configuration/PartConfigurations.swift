@@ -1,4 +1,5 @@
 //! The sizes of each part of a Flamingo.
+package import WadeImage
 package import WadeTensor
 
 /// A vision transformer as CLIP has it.
@@ -17,14 +18,6 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
     package var projectionWidth: Int?
     /// How a picture becomes the input.
     package var preprocessing: Preprocessing
-
-    /// Resizing and cropping as the original did it.
-    package enum Preprocessing: String, Codable, Sendable {
-        /// Shorter side to the image size, centre crop with torchvision's rounding.
-        case openCLIP = "open_clip"
-        /// The same with the crop rounding of Hugging Face's CLIPImageProcessor.
-        case huggingFaceCLIP = "hf_clip"
-    }
 
     enum CodingKeys: String, CodingKey {
         case width, layers, heads, activation, preprocessing
@@ -50,6 +43,9 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
         try require(
             width % heads == 0, "vision.heads", heads, "a divisor of width, \(width)")
         try requireEpsilon("vision.norm_epsilon", normEpsilon)
+        try require(
+            preprocessing.imageSize == imageSize, "vision.preprocessing.image_size",
+            preprocessing.imageSize, "image_size, \(imageSize)")
     }
 }
 

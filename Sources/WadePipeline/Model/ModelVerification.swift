@@ -58,6 +58,14 @@ package struct ModelVerification {
             ExpectedCases.self, try contents(of: path), path: path)
     }
 
+    /// Imports into a scratch folder of its own, runs every case, and removes the folder again.
+    package static func run(folder: String, arithmetic: Arithmetic) throws -> [VerificationCheck] {
+        let scratch = FileManager.default.temporaryDirectory
+            .appendingPathComponent("wade-verify-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        return try ModelVerification(folder: folder, scratch: scratch, arithmetic: arithmetic).run()
+    }
+
     /// Runs all cases in order of their names.
     package func run() throws -> [VerificationCheck] {
         guard !expected.cases.isEmpty else {

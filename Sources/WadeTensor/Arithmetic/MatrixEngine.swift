@@ -8,12 +8,14 @@ package enum MatrixEngine: String, Sendable, CaseIterable {
     case oneDNN = "onednn"
     case openBLAS = "openblas"
 
-    /// Sets how many threads the calling thread's products may use. Results are the same bytes only for the same count,
-    /// so a run uses one thread per worker and lets the number of workers vary.
-    package static func useThreads(_ count: Int) {
+    /// Sets how many threads the calling thread's products may use (OpenBLAS: all threads' products). Results are the same bytes
+    /// only for the same count, so a run uses one thread per worker and lets the number of workers vary.
+    package func useThreads(_ count: Int) {
         let threads = Int32(clamping: max(count, 1))
-        omp_set_num_threads(threads)
-        openblas_set_num_threads(threads)
+        switch self {
+        case .oneDNN: omp_set_num_threads(threads)
+        case .openBLAS: openblas_set_num_threads(threads)
+        }
     }
 }
 

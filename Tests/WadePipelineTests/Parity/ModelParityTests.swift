@@ -15,15 +15,9 @@ private let modelFolders = ["openflamingo-mpt", "openflamingo-neox", "otter-vide
 struct ModelParityTests {
     @Test("a published model computes what its original computed", arguments: modelFolders)
     func model(folder: String) throws {
-        let scratch = FileManager.default.temporaryDirectory
-            .appendingPathComponent("wade-parity-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: scratch) }
         for engine in MatrixEngine.allCases {
-            let verification = try ModelVerification(
-                folder: Fixtures.url(folder).path,
-                scratch: scratch.appendingPathComponent(engine.rawValue).path,
-                arithmetic: Arithmetic(engine: engine))
-            let checks = try verification.run()
+            let checks = try ModelVerification.run(
+                folder: Fixtures.url(folder).path, arithmetic: Arithmetic(engine: engine))
             #expect(checks.count >= 10, "\(folder): only \(checks.count) comparisons")
             for check in checks where !check.passed {
                 Issue.record("\(folder) on \(engine.rawValue): \(check)")
