@@ -37,7 +37,8 @@ struct ModelImportCommand: ParsableCommand {
     @Option(help: "The vision tower's file or folder (OpenFlamingo).")
     var vision: String?
 
-    @Option(help: "Heads of the vision tower, if no configuration tells them and width/64 is wrong.")
+    @Option(
+        help: "Heads of the vision tower, if no configuration tells them and width/64 is wrong.")
     var visionHeads: Int?
 
     @Option(help: "What to call the model in records; the output folder's name if not given.")
@@ -78,7 +79,9 @@ struct ModelInspectCommand: ParsableCommand {
     var tensors = false
 
     func run() throws {
-        print(try ModelInspection(ModelBundle(path: bundle)).text(withTensors: tensors), terminator: "")
+        print(
+            try ModelInspection(ModelBundle(path: bundle)).text(withTensors: tensors),
+            terminator: "")
     }
 }
 
@@ -94,7 +97,10 @@ struct ModelVerifyCommand: ParsableCommand {
     @Argument(help: "The folder to verify.")
     var directory: String
 
-    @Option(help: "Who multiplies matrices: \(MatrixEngine.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        help:
+            "Who multiplies matrices: \(MatrixEngine.allCases.map(\.rawValue).joined(separator: ", "))."
+    )
     var engine = MatrixEngine.oneDNN
 
     func run() throws {

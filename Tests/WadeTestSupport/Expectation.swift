@@ -19,7 +19,9 @@ extension Fixtures {
     /// A `config.json`-like file of a fixture as a dictionary.
     public static func json(_ path: String) throws -> [String: Any] {
         let object = try JSONSerialization.jsonObject(with: Data(contentsOf: url(path)))
-        guard let dictionary = object as? [String: Any] else { throw FixtureError.notAnObject(path) }
+        guard let dictionary = object as? [String: Any] else {
+            throw FixtureError.notAnObject(path)
+        }
         return dictionary
     }
 

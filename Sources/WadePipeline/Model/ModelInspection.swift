@@ -20,7 +20,8 @@ package struct ModelInspection {
         var lines = [String(decoding: try encoder.encode(bundle.configuration), as: UTF8.self), ""]
         for part in card.parts {
             let state = part.isTrained ? "trained" : "frozen"
-            lines.append("\(padded(part.name, 16)) \(padded(grouped(part.parameters), 16)) \(state)")
+            lines.append(
+                "\(padded(part.name, 16)) \(padded(grouped(part.parameters), 16)) \(state)")
         }
         let frozen = card.parameters - card.trained
         lines.append(

@@ -87,6 +87,11 @@ package struct ModelVerification {
         var checks: [VerificationCheck] = []
         let rows = try tensors.textRows()
         let pixels = try tensors.float("pixel_values")
+        guard pixels.shape.rank == 6, pixels.count > 0, pixels.shape[0] == rows.count else {
+            throw FlamingoError.pixels(
+                found: "\(name) pixel_values \(pixels.shape)",
+                expected: "[\(rows.count), T, F, 3, Y, X]")
+        }
         for (row, ids) in rows.enumerated() {
             let label = rows.count > 1 ? "\(name)[\(row)]" : name
             if let prompt = facts.prompt(row: row) {
@@ -175,7 +180,13 @@ package struct ModelVerification {
         let generator = Generator(model)
         for name in tensors.names where name.hasSuffix("_ids") && name != "input_ids" {
             let kind = String(name.dropLast(4))
-            let expected = try tensors.rows(name)[row]
+            let lists = try tensors.rows(name)
+            guard row < lists.count else {
+                throw FlamingoError.request(
+                    found: "\(label) \(name) with \(lists.count) rows", expected: "a row per prompt"
+                )
+            }
+            let expected = lists[row]
             let request = try GenerationRequest(
                 kind, facts, endOfChunk: model.configuration.tokens.endOfChunk, path: folder)
             let found = try generator(
@@ -193,7 +204,9 @@ package struct ModelVerification {
                 let decoded = try tokenizer.decode(known, skipSpecialTokens: false)
                 checks.append(.equal("\(label) \(kind) text", decoded, text))
             }
-            if let scores = try tensors.optional("\(kind)_score"), let score = found.score {
+            if let scores = try tensors.optional("\(kind)_score"), let score = found.score,
+                row < scores.count
+            {
                 let expected = scores.values[row]
                 let tolerance = max(1e-3, abs(expected) > 100 ? abs(expected) * 1e-5 : 0)
                 checks.append(
