@@ -96,7 +96,7 @@ struct ModelBundleTests {
             ("\"format\" : \"wade.flamingo/1\"", "\"format\" : \"wade.flamingo/9\"", "format"),
             ("\"architecture\" : \"mpt\"", "\"architecture\" : \"gpt5\"", "language.architecture"),
             ("\"layers\" : 6", "\"layers\" : -1", "resampler.layers"),
-            ("\"latents\" : 64", "\"latents\" : 1e300", "1e300"),
+            ("\"latents\" : 64", "\"latents\" : 1e300", "config.json: found"),
             ("\"latents\" : 64", "\"latents\" : null", "resampler.latents"),
             ("\"image\" : 529", "\"image\" : 70000", "tokens.image"),
             ("\"image\" : 529", "\"image\" : 528", "<image>"),

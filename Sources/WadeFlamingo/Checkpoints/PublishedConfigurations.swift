@@ -261,9 +261,9 @@ package func decodeConfiguration<Value: Decodable>(
         throw FlamingoError.file(path: path, found: "\(place) null", expected: "\(type)")
     } catch let DecodingError.dataCorrupted(context) {
         let place = context.codingPath.map(\.stringValue).joined(separator: ".")
-        let where_ = place.isEmpty ? "" : " at \(place)"
         throw FlamingoError.file(
-            path: path, found: "bad JSON\(where_): \(context.debugDescription)",
+            path: path,
+            found: "bad JSON\(place.isEmpty ? "" : " at \(place)"): \(context.debugDescription)",
             expected: "JSON with the fields of a published configuration")
     }
 }
