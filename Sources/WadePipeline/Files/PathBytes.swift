@@ -38,7 +38,9 @@ package struct PathBytes: Sendable, Hashable, Comparable {
 
     /// The names between slashes, without empty ones and `.`.
     var components: [[UInt8]] {
-        bytes.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [UInt8(ascii: ".")] }
+        bytes.split(separator: UInt8(ascii: "/")).map(Array.init).filter {
+            $0 != [UInt8(ascii: ".")]
+        }
     }
 
     /// The last name; empty for `/`.

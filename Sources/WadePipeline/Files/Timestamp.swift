@@ -10,7 +10,8 @@ enum Timestamp {
         let second = seconds - days * 86_400
         let date = civil(days: days)
         var text = "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.day, 2))"
-        text += "T\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
+        text +=
+            "T\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
         if let nanoseconds { text += "." + padded(nanoseconds, 9) }
         return text + "Z"
     }

@@ -113,7 +113,8 @@ package struct Ledger: Sendable {
     package mutating func cutTornLine(of path: PathBytes) throws(PipelineError) {
         guard !torn.isEmpty else { return }
         do {
-            let kept = try OpenFile(PathBytes(bytes: path.bytes + Array(".torn".utf8)), for: .appending)
+            let kept = try OpenFile(
+                PathBytes(bytes: path.bytes + Array(".torn".utf8)), for: .appending)
             var written = 0
             let bytes = torn + [0x0A]
             while written < bytes.count { written += try kept.write(bytes, from: written) }

@@ -68,7 +68,8 @@
     func hash(_ place: Range<Int>) -> UInt64 {
         precondition(place.upperBound <= count)
         var hasher = Hasher()
-        unsafe hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[place]))
+        unsafe hasher.combine(
+            bytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[place]))
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 

@@ -46,16 +46,17 @@ package struct Recipe: Sendable, Equatable {
         let content: JSONValue = [
             "numerics": .string(model.numericsVersion), "weights": .string(model.weightsSHA256),
             "precision": .string(pipeline.precision.rawValue),
-            "sampling": .string("\(pipeline.sampling)"),
-            "segmentation": .string("\(pipeline.segmentation)"),
-            "strategy": .string("\(pipeline.decoding.strategy)"),
-            "length_penalty": .number(pipeline.decoding.lengthPenalty),
-            "stop": .strings(pipeline.decoding.stop), "type": .string(task.type.rawValue),
+            "sampling": pipeline.sampling.description,
+            "segmentation": pipeline.segmentation.description,
+            "decoding": task.type == .classify ? .null : pipeline.decoding.description,
+            "type": .string(task.type.rawValue),
             "question": .string(task.question), "choices": .strings(task.choices),
-            "template": .string(task.template.text), "max_new_tokens": .integer(task.maxNewTokens),
+            "template": .string(task.template.text),
+            "max_new_tokens": .integer(task.type == .classify ? 0 : task.maxNewTokens),
             "demonstrations": .array(described),
         ]
-        id = String(Hexadecimal.text(Hexadecimal.sha256([try JSONWriter.bytes(of: content)])).prefix(16))
+        id = String(
+            Hexadecimal.text(Hexadecimal.sha256([try JSONWriter.bytes(of: content)])).prefix(16))
         demonstrationsID =
             demonstrations.isEmpty
             ? "" : String(Hexadecimal.text(Hexadecimal.sha256([set])).prefix(16))
@@ -63,7 +64,8 @@ package struct Recipe: Sendable, Equatable {
     }
 
     /// The content hashes of all demonstrations' files; throws `file` when one cannot be read.
-    package static func contents(of pipeline: Pipeline) throws(PipelineError) -> [PathBytes: String] {
+    package static func contents(of pipeline: Pipeline) throws(PipelineError) -> [PathBytes: String]
+    {
         var contents: [PathBytes: String] = [:]
         for clip in pipeline.demonstrations.compactMap(\.clip) where contents[clip] == nil {
             do {
@@ -78,6 +80,57 @@ package struct Recipe: Sendable, Equatable {
     }
 }
 
+extension FrameSampling {
+    /// What a recipe says about the choice of frames.
+    fileprivate var description: JSONValue {
+        switch self {
+        case .uniform(let count): ["uniform": .integer(count)]
+        case .rate(let perSecond, let limit):
+            ["fps": .number(perSecond), "at_most": .integer(limit)]
+        case .times(let times): ["times": .numbers(times)]
+        }
+    }
+}
+
+extension Segmentation {
+    /// What a recipe says about cutting files.
+    fileprivate var description: JSONValue {
+        switch self {
+        case .whole: .string("whole")
+        case .windows(let length, let stride):
+            ["length": .number(length), "stride": .number(stride)]
+        case .scenes(let minimum): ["minimum_length": .number(minimum)]
+        }
+    }
+
+    /// What draws the borders of its clips.
+    var boundary: AnnotationRecord.Boundary {
+        switch self {
+        case .whole: .whole
+        case .windows: .stride
+        case .scenes: .scene
+        }
+    }
+}
+
+extension Decoding {
+    /// What a recipe says about generation.
+    fileprivate var description: JSONValue {
+        let strategy: JSONValue
+        switch self.strategy {
+        case .greedy: strategy = .string("greedy")
+        case .beam(let width):
+            strategy = ["beams": .integer(width), "length_penalty": .number(lengthPenalty)]
+        case .sample(let temperature, let topP, let seed):
+            strategy = [
+                "temperature": .number(temperature), "top_p": .number(topP),
+                "seed": .string("\(seed)"),
+            ]
+        }
+        return ["strategy": strategy, "stop": .strings(stop)]
+    }
+}
+
 /// The key of a record.
 struct RecordKey {
     /// The hash itself.
@@ -85,7 +138,10 @@ struct RecordKey {
 
     /// The key of clip number `index` of the file with `content`. A copy of a file that the run has under another path gets a key of
     /// its own from `copy`, its path, so that every file has a record.
-    init(content: [UInt8], index: Int, boundary: String, task: String, recipe: String, copy: PathBytes?) {
+    init(
+        content: [UInt8], index: Int, boundary: String, task: String, recipe: String,
+        copy: PathBytes?
+    ) {
         key = LedgerKey(
             Hexadecimal.sha256(
                 [

@@ -111,7 +111,8 @@ struct YAMLField {
     }
 
     private func isEmptyPlain(_ scalar: Node.Scalar) -> Bool {
-        scalar.style == .plain && (scalar.string.isEmpty || scalar.string == "~" || scalar.string == "null")
+        scalar.style == .plain
+            && (scalar.string.isEmpty || scalar.string == "~" || scalar.string == "null")
     }
 
     /// A whole number in `range`.
@@ -119,7 +120,8 @@ struct YAMLField {
         guard let text = node.scalar?.string, let number = Int(text), range.contains(number) else {
             let bounds =
                 range.upperBound == .max
-                ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+                ? "of at least \(range.lowerBound)"
+                : "from \(range.lowerBound) to \(range.upperBound)"
             throw wrong("a whole number \(bounds)")
         }
         return number

@@ -204,7 +204,9 @@ struct JSONReader {
 
     private mutating func readHexadecimal() throws(JSONFault) -> UInt32 {
         guard position + 4 <= bytes.count,
-            bytes[position..<position + 4].allSatisfy({ UnicodeScalar($0).properties.isASCIIHexDigit }),
+            bytes[position..<position + 4].allSatisfy({
+                UnicodeScalar($0).properties.isASCIIHexDigit
+            }),
             let value = UInt32(
                 String(decoding: bytes[position..<position + 4], as: UTF8.self), radix: 16)
         else { throw fault("four hexadecimal digits") }

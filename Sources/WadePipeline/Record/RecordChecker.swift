@@ -48,7 +48,8 @@ package struct RecordChecker {
         }
         if !rest.isEmpty {
             checker.lines += 1
-            checker.complain("found \(rest.count) bytes without a newline, expected a whole line: torn")
+            checker.complain(
+                "found \(rest.count) bytes without a newline, expected a whole line: torn")
             checker.lines -= 1
         }
         for (_, state) in checker.sequences { checker.statuses[state.status, default: 0] += 1 }
@@ -74,7 +75,8 @@ package struct RecordChecker {
         }
         guard complaints.isEmpty else { return }
         if let bytes = try? JSONWriter.bytes(of: value), bytes != line {
-            complain("found another spelling, expected sorted members without spaces, shortest floats")
+            complain(
+                "found another spelling, expected sorted members without spaces, shortest floats")
         }
         checkConsistency(value)
         checkKey(value)
@@ -85,7 +87,8 @@ package struct RecordChecker {
         let isError = value["status"]?.text == "error"
         let code = value["error"]?["code"]?.text ?? ""
         if isError == code.isEmpty {
-            complain("error.code: found \(code.shownShort), expected one exactly when status is error")
+            complain(
+                "error.code: found \(code.shownShort), expected one exactly when status is error")
         }
         if case .integer(let choice) = value["output"]?["choice"],
             let choices = value["task"]?["choices"]?.elements, choice >= choices.count

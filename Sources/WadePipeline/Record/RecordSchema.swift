@@ -63,7 +63,9 @@ struct RecordSchema {
             guard let items = value["items"] else { break }
             return .list(try rule(items, place: place))
         case .some(let kind) where ["string", "integer", "number", "boolean"].contains(kind):
-            let pattern = try value["pattern"]?.text.map { Pattern(source: $0, regex: try Regex($0)) }
+            let pattern = try value["pattern"]?.text.map {
+                Pattern(source: $0, regex: try Regex($0))
+            }
             return .kind(
                 kind, least: integer(value["minimum"]), most: integer(value["maximum"]),
                 pattern: pattern)
