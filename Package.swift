@@ -47,16 +47,17 @@ let package = Package(
         .target(
             name: "WadePipeline",
             dependencies: [
-                "WadeFlamingo", "WadeTokenizer", "WadeVideo", "WadeImage",
+                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
+            resources: [.embedInCode("Resources/annotation.schema.json")],
             swiftSettings: house),
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeFlamingo", "WadeVideo", "WadeImage",
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeVideo", "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -84,7 +85,10 @@ let package = Package(
             ],
             swiftSettings: testing),
         .testTarget(
-            name: "WadePipelineTests", dependencies: ["WadePipeline", "WadeTestSupport"],
+            name: "WadePipelineTests",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeTestSupport",
+            ],
             swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),

@@ -5,5 +5,6 @@ import ArgumentParser
 struct Wade: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wade",
-        abstract: "Wade through folders of video and write down what is seen, as JSONL.")
+        abstract: "Wade through folders of video and write down what is seen, as JSONL.",
+        subcommands: [ModelCommand.self])
 }

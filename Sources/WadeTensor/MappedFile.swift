@@ -47,9 +47,23 @@
     var bytes: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: address, count: count)
     }
+
+    /// A copy of the bytes in `range`; nil when the range leaves the file.
+    func copy(_ range: Range<Int>) -> [UInt8]? {
+        guard range.lowerBound >= 0, range.upperBound <= count else { return nil }
+        return unsafe Array(bytes[range])
+    }
+
+    /// The little-endian integer that starts at byte `offset`; nil when it leaves the file.
+    func integer<Integer: FixedWidthInteger>(at offset: Int, as type: Integer.Type) -> Integer? {
+        let width = Integer.bitWidth / 8
+        guard offset >= 0, width <= count, offset <= count - width else { return nil }
+        return unsafe Integer(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Integer.self))
+    }
 }
 
 /// The text of the calling thread's last system error.
-private func systemError() -> String {
+func systemError() -> String {
     unsafe String(cString: strerror(errno))
 }

@@ -1,0 +1,116 @@
+//! `wade model`: import, inspect and verify models.
+import ArgumentParser
+import WadeFlamingo
+import WadePipeline
+import WadeTensor
+
+struct ModelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model",
+        abstract: "Turn published checkpoints into bundles, look into them, check their numbers.",
+        subcommands: [ModelImportCommand.self, ModelInspectCommand.self, ModelVerifyCommand.self])
+}
+
+struct ModelImportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Convert the published parts of a model into a bundle that wade loads directly.",
+        discussion: """
+            OpenFlamingo comes in three parts: checkpoint.pt, the folder of its language model (config.json, weights, \
+            tokenizer) and the CLIP tower (ViT-L-14.pt, an OpenCLIP file, or a Hugging Face folder):
+
+              wade model import checkpoint.pt --language mpt-1b/ --vision ViT-L-14.pt --output openflamingo-3b
+
+            Otter is one folder:
+
+              wade model import OTTER-Video-LLaMA7B/ --output otter-video
+
+            PyTorch files are read by a reader that can only build tensors; no code in them can run.
+            """)
+
+    @Argument(help: "checkpoint.pt of OpenFlamingo, or the folder of an Otter model.")
+    var checkpoint: String
+
+    @Option(help: "The language model's folder (OpenFlamingo).")
+    var language: String?
+
+    @Option(help: "The vision tower's file or folder (OpenFlamingo).")
+    var vision: String?
+
+    @Option(
+        help: "Heads of the vision tower, if no configuration tells them and width/64 is wrong.")
+    var visionHeads: Int?
+
+    @Option(help: "What to call the model in records; the output folder's name if not given.")
+    var name: String?
+
+    @Option(name: .shortAndLong, help: "The bundle's folder; it must not exist yet.")
+    var output: String
+
+    func validate() throws {
+        guard (language == nil) == (vision == nil) else {
+            throw ValidationError(
+                "--language and --vision belong together: OpenFlamingo needs both, Otter neither")
+        }
+        if let visionHeads, visionHeads < 1 {
+            throw ValidationError("--vision-heads: found \(visionHeads), expected 1 or more")
+        }
+    }
+
+    func run() throws {
+        var parts = ModelImport(
+            checkpoint: checkpoint, language: language, vision: vision,
+            name: name ?? output.split(separator: "/").last.map(String.init) ?? output)
+        parts.visionHeads = visionHeads
+        let bundle = try parts.write(to: output)
+        print("\(bundle.path): \(ModelCard(bundle).parameters) parameters")
+    }
+}
+
+struct ModelInspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Print a bundle's configuration, parameter counts, memory and tensors.")
+
+    @Argument(help: "The bundle's folder.")
+    var bundle: String
+
+    @Flag(help: "One line per tensor as well.")
+    var tensors = false
+
+    func run() throws {
+        print(
+            try ModelInspection(ModelBundle(path: bundle)).text(withTensors: tensors),
+            terminator: "")
+    }
+}
+
+struct ModelVerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Run what a model's original ran and compare number by number.",
+        discussion: """
+            DIR holds a published model together with the inputs and outputs of its original implementation (the layout of the \
+            fixtures under Tests/Fixtures). Prints the worst difference of each expected tensor and exits 1 if one is beyond its tolerance.
+            """)
+
+    @Argument(help: "The folder to verify.")
+    var directory: String
+
+    @Option(
+        help:
+            "Who multiplies matrices: \(MatrixEngine.allCases.map(\.rawValue).joined(separator: ", "))."
+    )
+    var engine = MatrixEngine.oneDNN
+
+    func run() throws {
+        let checks = try ModelVerification.run(
+            folder: directory, arithmetic: Arithmetic(engine: engine))
+        for check in checks { print(check) }
+        let failed = checks.filter { !$0.passed }.count
+        print("\(checks.count - failed) of \(checks.count) comparisons within tolerance")
+        if failed > 0 || checks.isEmpty { throw ExitCode.failure }
+    }
+}
+
+extension MatrixEngine: ExpressibleByArgument {}

@@ -1,0 +1,296 @@
+//! The `config.json` files of published models, read for the fields that decide the computation.
+
+package import Foundation
+package import WadeImage
+package import WadeTensor
+
+/// A language model's `config.json`: `mosaic_gpt`, `mpt`, `gpt_neox` or `llama`.
+package struct PublishedLanguageConfiguration: Decodable, Sendable {
+    let model_type: String
+    let vocab_size: Int?
+    // MPT
+    let d_model: Int?
+    let n_heads: Int?
+    let n_layers: Int?
+    let mlp_ratio: Int?
+    let expansion_ratio: Int?
+    let alibi: Bool?
+    let alibi_bias_max: Float?
+    let attn_qk_ln: Bool?
+    let attn_clip_qkv: Float?
+    let softmax_scale: Float?
+    let logit_scale: Float?
+    let embedding_fraction: Float?
+    let prefix_lm: Bool?
+    let no_bias: Bool?
+    let attn_config: Attention?
+    // GPT-NeoX and LLaMA
+    let hidden_size: Int?
+    let intermediate_size: Int?
+    let num_hidden_layers: Int?
+    let num_attention_heads: Int?
+    let num_key_value_heads: Int?
+    let hidden_act: String?
+    let layer_norm_eps: Float?
+    let rms_norm_eps: Float?
+    let rotary_pct: Float?
+    let rotary_emb_base: Float?
+    let rope_theta: Float?
+    let use_parallel_residual: Bool?
+    let tie_word_embeddings: Bool?
+    // Ids
+    let bos_token_id: Int?
+    let eos_token_id: Int?
+
+    struct Attention: Decodable, Sendable {
+        let qk_ln: Bool?
+        let clip_qkv: Float?
+        let softmax_scale: Float?
+        let prefix_lm: Bool?
+        let alibi: Bool?
+        let alibi_bias_max: Float?
+    }
+
+    /// Reads a `config.json`; `path` is for messages.
+    package init(json: Data, path: String) throws {
+        self = try decodeConfiguration(Self.self, json, path: path)
+    }
+
+    /// Wade's configuration, for a model whose token embedding has `vocabularySize` rows.
+    package func configuration(vocabularySize: Int, path: String) throws -> LanguageConfiguration {
+        switch model_type {
+        case "mosaic_gpt", "mpt": return try mpt(vocabularySize, path)
+        case "gpt_neox": return try gptNeoX(vocabularySize, path)
+        case "llama": return try llama(vocabularySize, path)
+        default:
+            throw FlamingoError.file(
+                path: path, found: "model_type \"\(model_type)\"",
+                expected: "mosaic_gpt, mpt, gpt_neox or llama")
+        }
+    }
+
+    private func mpt(_ vocabularySize: Int, _ path: String) throws -> LanguageConfiguration {
+        let fields = Fields(path: path)
+        try fields.require(attn_config?.alibi ?? alibi, "alibi", equals: true)
+        try fields.require(no_bias, "no_bias", equals: true)
+        try fields.requireAbsent(attn_config?.clip_qkv ?? attn_clip_qkv, "clip_qkv")
+        try fields.requireAbsent(attn_config?.softmax_scale ?? softmax_scale, "softmax_scale")
+        try fields.requireAbsent(logit_scale, "logit_scale")
+        try fields.require(attn_config?.prefix_lm ?? prefix_lm ?? false, "prefix_lm", equals: false)
+        try fields.require(embedding_fraction ?? 1, "embedding_fraction", equals: 1)
+        let width = try fields.present(d_model, "d_model")
+        let ratio = try fields.present(expansion_ratio ?? mlp_ratio, "expansion_ratio")
+        return LanguageConfiguration(
+            architecture: .mpt, vocabularySize: vocabularySize, width: width,
+            layers: try fields.present(n_layers, "n_layers"),
+            heads: try fields.present(n_heads, "n_heads"),
+            mlpWidth: try fields.product(width, ratio, "expansion_ratio"), normEpsilon: 1e-5,
+            tiedEmbedding: true, queryKeyNorm: attn_config?.qk_ln ?? attn_qk_ln ?? false,
+            alibiMaximum: attn_config?.alibi_bias_max ?? alibi_bias_max ?? 8,
+            alibiInterleaved: model_type == "mpt")
+    }
+
+    private func gptNeoX(_ vocabularySize: Int, _ path: String) throws -> LanguageConfiguration {
+        let fields = Fields(path: path)
+        try fields.require(hidden_act ?? "gelu", "hidden_act", equals: "gelu")
+        return LanguageConfiguration(
+            architecture: .gptNeoX, vocabularySize: vocabularySize,
+            width: try fields.present(hidden_size, "hidden_size"),
+            layers: try fields.present(num_hidden_layers, "num_hidden_layers"),
+            heads: try fields.present(num_attention_heads, "num_attention_heads"),
+            mlpWidth: try fields.present(intermediate_size, "intermediate_size"),
+            normEpsilon: layer_norm_eps ?? 1e-5, tiedEmbedding: tie_word_embeddings ?? false,
+            rotaryFraction: rotary_pct ?? 0.25, rotaryBase: rotary_emb_base ?? 10000,
+            parallelResidual: use_parallel_residual ?? true)
+    }
+
+    private func llama(_ vocabularySize: Int, _ path: String) throws -> LanguageConfiguration {
+        let fields = Fields(path: path)
+        try fields.require(hidden_act ?? "silu", "hidden_act", equals: "silu")
+        let heads = try fields.present(num_attention_heads, "num_attention_heads")
+        try fields.require(num_key_value_heads ?? heads, "num_key_value_heads", equals: heads)
+        return LanguageConfiguration(
+            architecture: .llama, vocabularySize: vocabularySize,
+            width: try fields.present(hidden_size, "hidden_size"),
+            layers: try fields.present(num_hidden_layers, "num_hidden_layers"), heads: heads,
+            mlpWidth: try fields.present(intermediate_size, "intermediate_size"),
+            normEpsilon: rms_norm_eps ?? 1e-6, tiedEmbedding: tie_word_embeddings ?? false,
+            rotaryBase: rope_theta ?? 10000)
+    }
+}
+
+/// What is known of a vision tower besides its tensors: Hugging Face's `config.json` or OpenCLIP's `open_clip_config.json`.
+package struct PublishedVisionConfiguration: Sendable {
+    /// CLIP's mean and deviation of red, green and blue.
+    static let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
+    static let standardDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
+
+    /// H; nil when only the convention width/64 is left.
+    package var heads: Int?
+    package var activation: Activation
+    package var normEpsilon: Float = 1e-5
+    package var fit: Preprocessing.Fit
+
+    /// OpenAI's archives come without a configuration.
+    package static let openAI = PublishedVisionConfiguration(
+        heads: nil, activation: .quickGELU, fit: .shorterSideTorchvision)
+
+    package init(
+        heads: Int?, activation: Activation, fit: Preprocessing.Fit
+    ) {
+        self.heads = heads
+        self.activation = activation
+        self.fit = fit
+    }
+
+    /// Reads either kind of file; `path` is for messages.
+    package init(json: Data, path: String) throws {
+        let file = try decodeConfiguration(File.self, json, path: path)
+        let fields = Fields(path: path)
+        if let model = file.model_cfg {
+            let vision = try fields.present(model.vision_cfg, "model_cfg.vision_cfg")
+            let headWidth = vision.head_width ?? 64
+            guard let width = vision.width, headWidth > 0, width % headWidth == 0 else {
+                throw FlamingoError.file(
+                    path: path, found: "head_width \(headWidth)",
+                    expected: "a divisor of vision_cfg.width")
+            }
+            self.init(
+                heads: width / headWidth,
+                activation: model.quick_gelu ?? false ? .quickGELU : .gelu,
+                fit: .shorterSideTorchvision)
+            return
+        }
+        // A vision-only file has the fields at its top.
+        let vision = file.vision_config ?? file.tower
+        let activation = vision.hidden_act ?? "quick_gelu"
+        guard let known = Activation(rawValue: activation) else {
+            throw FlamingoError.file(
+                path: path, found: "hidden_act \"\(activation)\"", expected: "quick_gelu or gelu")
+        }
+        self.init(
+            heads: try fields.present(vision.num_attention_heads, "num_attention_heads"),
+            activation: known, fit: .shorterSideTransformers)
+        normEpsilon = vision.layer_norm_eps ?? 1e-5
+    }
+
+    private struct File: Decodable {
+        let model_cfg: OpenCLIP?
+        let vision_config: Tower?
+        let tower: Tower
+
+        enum CodingKeys: String, CodingKey { case model_cfg, vision_config }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            model_cfg = try container.decodeIfPresent(OpenCLIP.self, forKey: .model_cfg)
+            vision_config = try container.decodeIfPresent(Tower.self, forKey: .vision_config)
+            tower = try Tower(from: decoder)
+        }
+    }
+
+    private struct Tower: Decodable {
+        let num_attention_heads: Int?
+        let hidden_act: String?
+        let layer_norm_eps: Float?
+    }
+
+    private struct OpenCLIP: Decodable {
+        let quick_gelu: Bool?
+        let vision_cfg: Vision?
+
+        struct Vision: Decodable {
+            let width: Int?
+            let head_width: Int?
+        }
+    }
+}
+
+/// Messages about single fields of a published file.
+package struct Fields {
+    private let path: String
+
+    package init(path: String) {
+        self.path = path
+    }
+
+    /// The value, or an error that names the field.
+    package func present<Value>(_ value: Value?, _ name: String) throws -> Value {
+        guard let value else {
+            throw FlamingoError.file(path: path, found: "no \(name)", expected: "\(name)")
+        }
+        return value
+    }
+
+    func require<Value: Equatable>(_ value: Value?, _ name: String, equals expected: Value) throws {
+        guard value == expected else {
+            let found = value.map { "\(name) \($0)" } ?? "no \(name)"
+            throw FlamingoError.file(path: path, found: found, expected: "\(expected)")
+        }
+    }
+
+    func requireAbsent(_ value: Float?, _ name: String) throws {
+        guard let value else { return }
+        throw FlamingoError.file(path: path, found: "\(name) \(value)", expected: "null")
+    }
+
+    func product(_ a: Int, _ b: Int, _ name: String) throws -> Int {
+        let (product, overflow) = a.multipliedReportingOverflow(by: b)
+        guard !overflow else {
+            throw FlamingoError.file(path: path, found: "\(name) \(b)", expected: "a small number")
+        }
+        return product
+    }
+}
+
+/// Decodes JSON with a message that names the file and the field.
+package func decodeConfiguration<Value: Decodable>(
+    _ type: Value.Type, _ json: Data, path: String
+) throws -> Value {
+    do {
+        return try JSONDecoder().decode(type, from: json)
+    } catch DecodingError.keyNotFound(let key, let context) {
+        let place = (context.codingPath + [key]).map(\.stringValue).joined(separator: ".")
+        throw FlamingoError.file(path: path, found: "no \(place)", expected: place)
+    } catch DecodingError.typeMismatch(let type, let context) {
+        let place = context.codingPath.map(\.stringValue).joined(separator: ".")
+        throw FlamingoError.file(
+            path: path, found: "\(place) of another type", expected: "\(type)")
+    } catch DecodingError.valueNotFound(let type, let context) {
+        let place = context.codingPath.map(\.stringValue).joined(separator: ".")
+        throw FlamingoError.file(path: path, found: "\(place) null", expected: "\(type)")
+    } catch let DecodingError.dataCorrupted(context) {
+        let place = context.codingPath.map(\.stringValue).joined(separator: ".")
+        let where_ = place.isEmpty ? "" : " at \(place)"
+        throw FlamingoError.file(
+            path: path, found: "bad JSON\(where_): \(context.debugDescription)",
+            expected: "JSON with the fields of a published configuration")
+    }
+}
+
+extension PublishedLanguageConfiguration {
+    /// Whether prompts start with the beginning-of-text token (LLaMA).
+    package var startsWithBeginning: Bool { model_type == "llama" }
+}
+
+/// An Otter model's `config.json`: both towers in one file.
+package struct OtterConfiguration: Sendable {
+    package let language: PublishedLanguageConfiguration
+    package let vision: PublishedVisionConfiguration
+
+    private struct File: Decodable {
+        let model_type: String
+        let text_config: PublishedLanguageConfiguration
+    }
+
+    /// Reads the file; `path` is for messages.
+    package init(json: Data, path: String) throws {
+        let file = try decodeConfiguration(File.self, json, path: path)
+        guard file.model_type == "otter" || file.model_type == "flamingo" else {
+            throw FlamingoError.file(
+                path: path, found: "model_type \"\(file.model_type)\"", expected: "otter")
+        }
+        language = file.text_config
+        vision = try PublishedVisionConfiguration(json: json, path: path)
+    }
+}

@@ -1,0 +1,97 @@
+//! Gated cross-attention (§2.2 of the paper): how a frozen language model sees.
+
+package import WadeTensor
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// GATED XATTN-DENSE: y = x + tanh(α)·attention(x, media), then y + tanh(β)·feedForward(y). With gates at zero it changes nothing.
+package struct GatedCrossAttention: Sendable {
+    private let attention: MaskedCrossAttention
+    private let feedForward: FeedForward
+    /// tanh(α)
+    private let attentionGate: Float
+    /// tanh(β)
+    private let feedForwardGate: Float
+
+    package init(
+        _ weights: Weights, _ configuration: CrossAttentionConfiguration, width: Int,
+        visualWidth: Int, arithmetic: Arithmetic
+    ) throws {
+        attention = try MaskedCrossAttention(
+            weights["attention"], configuration, width: width, visualWidth: visualWidth,
+            arithmetic: arithmetic)
+        feedForward = try FeedForward(
+            weights["feed_forward"], width: width, mlpWidth: configuration.mlpWidth,
+            activation: configuration.activation, arithmetic: arithmetic)
+        attentionGate = tanhf(try weights.tensor("attention_gate", shape: [1]).values[0])
+        feedForwardGate = tanhf(try weights.tensor("feed_forward_gate", shape: [1]).values[0])
+    }
+
+    /// The keys and values of visual tokens (M·R, Dv), computed once per clip and layer.
+    package func keysAndValues(of media: Tensor) -> MediaKeysAndValues {
+        attention.keysAndValues(of: media)
+    }
+
+    /// Text (T, D) that sees `media` through one window per position; the result is (T, D).
+    package func callAsFunction(
+        _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
+    ) -> Tensor {
+        var y = x
+        y.add(attention(x, media: media, windows: windows), scaledBy: attentionGate)
+        y.add(feedForward(y), scaledBy: feedForwardGate)
+        return y
+    }
+}
+
+/// What one gated layer keeps of some media: keys and values, (M·R, H·d) each.
+package struct MediaKeysAndValues: Sendable {
+    let keys: Tensor
+    let values: Tensor
+}
+
+/// Text attends to visual tokens; a position without media gets exactly zero.
+package struct MaskedCrossAttention: Sendable {
+    private let norm: LayerNorm
+    private let toQuery: Linear
+    /// Keys and values in one product; keys are the first half of the columns.
+    private let toKeyValue: Linear
+    private let toOut: Linear
+    private let attention: Attention
+    private let innerWidth: Int
+
+    package init(
+        _ weights: Weights, _ configuration: CrossAttentionConfiguration, width: Int,
+        visualWidth: Int, arithmetic: Arithmetic
+    ) throws {
+        innerWidth = configuration.heads * configuration.headWidth
+        norm = try LayerNorm(weights["norm"], width: width)
+        toQuery = try Linear(weights["to_q"], from: width, to: innerWidth, arithmetic)
+        toKeyValue = try Linear(weights["to_kv"], from: visualWidth, to: 2 * innerWidth, arithmetic)
+        toOut = try Linear(weights["to_out"], from: innerWidth, to: width, arithmetic)
+        attention = Attention(
+            heads: configuration.heads, scale: 1 / Float(configuration.headWidth).squareRoot(),
+            engine: arithmetic.engine)
+    }
+
+    /// The visual tokens come normalised out of the resampler and get no further norm here.
+    func keysAndValues(of media: Tensor) -> MediaKeysAndValues {
+        let keyValue = toKeyValue(media.reshaped([media.rows, media.width]))
+        return MediaKeysAndValues(
+            keys: keyValue.columns(0..<innerWidth),
+            values: keyValue.columns(innerWidth..<2 * innerWidth))
+    }
+
+    /// x (T, D) to (T, D), without gate and residual.
+    package func callAsFunction(
+        _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
+    ) -> Tensor {
+        // All positions blind: the text before the first media, or a text-only prompt.
+        guard windows.contains(where: { $0 != .nothing }) else { return Tensor.zeros(x.shape) }
+        let y = attention(
+            toQuery(norm(x)), keys: media.map(\.keys), values: media.map(\.values),
+            mask: .windows(windows))
+        return toOut(y)
+    }
+}

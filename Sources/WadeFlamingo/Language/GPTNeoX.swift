@@ -1,0 +1,46 @@
+//! EleutherAI's GPT-NeoX block: rotary positions, biases everywhere, sequential or parallel residual.
+
+internal import WadeTensor
+
+/// Sequential (RedPajama-INCITE): x + attention(LN₁(x)), then x + mlp(LN₂(x)). Parallel (Pythia): x + attention(LN₁(x)) + mlp(LN₂(x)).
+struct GPTNeoXBlock: DecoderBlock {
+    private let attentionNorm: LayerNorm
+    private let queryKeyValue: Linear
+    private let out: Linear
+    private let mlpNorm: LayerNorm
+    private let up: Linear
+    private let down: Linear
+    private let rotary: RotaryEmbedding
+    private let attention: Attention
+    private let parallelResidual: Bool
+
+    init(
+        _ weights: Weights, _ configuration: LanguageConfiguration, arithmetic: Arithmetic
+    ) throws {
+        let (width, epsilon) = (configuration.width, configuration.normEpsilon)
+        let (part, mlp) = (weights["attention"], weights["mlp"])
+        attentionNorm = try LayerNorm(weights["attention_norm"], width: width, epsilon: epsilon)
+        queryKeyValue = try Linear(part["qkv"], from: width, to: 3 * width, bias: true, arithmetic)
+        out = try Linear(part["out"], from: width, to: width, bias: true, arithmetic)
+        mlpNorm = try LayerNorm(weights["mlp_norm"], width: width, epsilon: epsilon)
+        up = try Linear(
+            mlp["up"], from: width, to: configuration.mlpWidth, bias: true, arithmetic)
+        down = try Linear(
+            mlp["down"], from: configuration.mlpWidth, to: width, bias: true, arithmetic)
+        rotary = RotaryEmbedding(
+            rotatedWidth: configuration.rotatedWidth, base: configuration.rotaryBase)
+        attention = Attention(
+            heads: configuration.heads,
+            scale: 1 / Float(width / configuration.heads).squareRoot(), engine: arithmetic.engine)
+        parallelResidual = configuration.parallelResidual
+    }
+
+    func callAsFunction(_ x: Tensor, cache: inout LayerCache) -> Tensor {
+        let (width, position) = (x.width, cache.length)
+        let qkv = queryKeyValue(attentionNorm(x))
+        let q = rotary(qkv.columns(0..<width), heads: attention.heads, position: position)
+        let k = rotary(qkv.columns(width..<2 * width), heads: attention.heads, position: position)
+        let y = x + out(cache.attend(q, k, qkv.columns(2 * width..<3 * width), attention))
+        return y + down(Activation.gelu(up(mlpNorm(parallelResidual ? x : y))))
+    }
+}

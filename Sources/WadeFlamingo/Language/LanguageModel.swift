@@ -1,0 +1,109 @@
+//! The frozen language model with gated cross-attention between its blocks.
+
+package import WadeTensor
+
+/// Token embedding, decoder blocks, final norm and head; a gated block stands before each configured layer.
+package struct LanguageModel: Sendable {
+    /// (vocabulary, D)
+    private let tokenEmbedding: Tensor
+    private let blocks: [any DecoderBlock]
+    /// By decoder layer.
+    private let gated: [Int: GatedCrossAttention]
+    private let norm: FinalNorm
+    private let head: Linear
+    private let width: Int
+
+    /// The final norm is of the family's kind.
+    private enum FinalNorm: Sendable {
+        case layer(LayerNorm)
+        case rms(RMSNorm)
+    }
+
+    package init(_ weights: Weights, _ model: FlamingoConfiguration, arithmetic: Arithmetic) throws
+    {
+        let configuration = model.language
+        let language = weights["language"]
+        width = configuration.width
+        tokenEmbedding = try language["token_embedding"].tensor(
+            "weight", shape: [configuration.vocabularySize, width])
+        blocks = try (0..<configuration.layers).map {
+            let part = language["layers"]["\($0)"]
+            switch configuration.architecture {
+            case .mpt: return try MPTBlock(part, configuration, arithmetic: arithmetic)
+            case .gptNeoX: return try GPTNeoXBlock(part, configuration, arithmetic: arithmetic)
+            case .llama: return try LLaMABlock(part, configuration, arithmetic: arithmetic)
+            }
+        }
+        var gated: [Int: GatedCrossAttention] = [:]
+        for layer in model.crossAttention.layers {
+            gated[layer] = try GatedCrossAttention(
+                weights["cross_attention"]["\(layer)"], model.crossAttention, width: width,
+                visualWidth: model.resampler.width, arithmetic: arithmetic)
+        }
+        self.gated = gated
+        let epsilon = configuration.normEpsilon
+        switch configuration.architecture {
+        case .llama:
+            norm = .rms(try RMSNorm(language["norm"], width: width, epsilon: epsilon))
+        case .gptNeoX:
+            norm = .layer(try LayerNorm(language["norm"], width: width, epsilon: epsilon))
+        case .mpt:
+            norm = .layer(
+                try LayerNorm(language["norm"], width: width, bias: false, epsilon: epsilon))
+        }
+        head =
+            configuration.tiedEmbedding
+            ? Linear(weight: tokenEmbedding, arithmetic: arithmetic)
+            : try Linear(
+                language["head"], from: width, to: configuration.vocabularySize, arithmetic)
+    }
+
+    /// Rows of the token embedding.
+    package var vocabularySize: Int { tokenEmbedding.rows }
+
+    /// A cache that has seen nothing.
+    package func emptyCache() -> KeyValueCache {
+        KeyValueCache(layers: blocks.map { _ in LayerCache(width: width) })
+    }
+
+    /// What every gated layer keeps of visual tokens (M·R, Dv).
+    package func keysAndValues(of media: Tensor) -> [Int: MediaKeysAndValues] {
+        gated.mapValues { $0.keysAndValues(of: media) }
+    }
+
+    /// Tokens that follow what the cache holds to their final hidden states (T, D). `observe` sees each layer's output by name.
+    package func callAsFunction(
+        _ ids: [Int], media: [[Int: MediaKeysAndValues]], windows: [KeyWindow],
+        cache: inout KeyValueCache, observe: (String, Tensor) -> Void = { _, _ in }
+    ) -> Tensor {
+        var x = tokenEmbedding.gathered(ids)
+        for (layer, block) in blocks.enumerated() {
+            if let gated = gated[layer] {
+                x = gated(x, media: media.compactMap { $0[layer] }, windows: windows)
+                observe("xattn.\(layer)", x)
+            }
+            x = block(x, cache: &cache.layers[layer])
+            observe("hidden.\(layer)", x)
+        }
+        switch norm {
+        case .layer(let norm): return norm(x)
+        case .rms(let norm): return norm(x)
+        }
+    }
+
+    /// Hidden states (T, D) to logits (T, vocabulary).
+    package func logits(_ hidden: Tensor) -> Tensor { head(hidden) }
+}
+
+/// What the language model has seen of one sequence.
+package struct KeyValueCache: Sendable {
+    var layers: [LayerCache]
+
+    /// The number of positions seen.
+    package var length: Int { layers.first?.length ?? 0 }
+
+    /// A sequence that goes on where this one ends and shares its keys and values without copying them.
+    package func continued() -> KeyValueCache {
+        KeyValueCache(layers: layers.map { LayerCache(after: $0) })
+    }
+}

@@ -1,0 +1,130 @@
+//! The Perceiver Resampler (§2.1 of the paper): any number of frames in, 64 visual tokens out.
+
+package import WadeTensor
+
+/// Learned latents that read a clip's features and become its visual tokens.
+package struct PerceiverResampler: Sendable {
+    private let configuration: ResamplerConfiguration
+    /// (R, D)
+    private let latents: Tensor
+    /// (frames, D): one row per frame of a clip, where the model has them.
+    private let temporalEmbeddings: Tensor?
+    /// (media, 1, D): one row per media of a prompt, where the model has them (no released one).
+    private let mediaEmbeddings: Tensor?
+    private let layers: [(attention: PerceiverAttention, feedForward: FeedForward)]
+    private let norm: LayerNorm
+
+    package init(
+        _ weights: Weights, _ configuration: ResamplerConfiguration, arithmetic: Arithmetic
+    ) throws {
+        let width = configuration.width
+        self.configuration = configuration
+        latents = try weights.tensor("latents", shape: [configuration.latents, width])
+        temporalEmbeddings = try configuration.frames.map {
+            try weights.tensor("temporal_embeddings", shape: [$0, width])
+        }
+        mediaEmbeddings = try configuration.media.map {
+            try weights.tensor("media_embeddings", shape: [$0, 1, width])
+        }
+        layers = try (0..<configuration.layers).map { index in
+            let layer = weights["layers"]["\(index)"]
+            return (
+                try PerceiverAttention(layer["attention"], configuration, arithmetic: arithmetic),
+                try FeedForward(
+                    layer["feed_forward"], width: width, mlpWidth: configuration.mlpWidth,
+                    activation: configuration.activation, arithmetic: arithmetic)
+            )
+        }
+        norm = try LayerNorm(weights["norm"], width: width)
+    }
+
+    /// The features (F, V, D) of one media's frames to its visual tokens (R, D). `media` is the media's place in the prompt.
+    package func callAsFunction(_ features: Tensor, media: Int = 0) throws -> Tensor {
+        let (frames, patches, width) = (features.shape[0], features.shape[1], features.shape[2])
+        var x = features
+        if let embeddings = try temporalEmbeddings(frames: frames) {
+            x = Tensor.concatenated(
+                (0..<frames).map { (x[$0] + embeddings[$0]).reshaped([1, patches, width]) })
+        }
+        x = x.reshaped([frames * patches, width])
+        if let mediaEmbeddings {
+            guard media < mediaEmbeddings.shape[0] else {
+                throw FlamingoError.request(
+                    found: "media \(media + 1)",
+                    expected: "at most \(mediaEmbeddings.shape[0]) media")
+            }
+            x += mediaEmbeddings[media]
+        }
+        var y = latents
+        for (attention, feedForward) in layers {
+            y = y + attention(y, over: x)
+            y = y + feedForward(y)
+        }
+        return norm(y)
+    }
+
+    /// The temporal embeddings (F, D) of a clip of F frames.
+    ///
+    /// Frames are sampled at the midpoints of equal segments, so frame f of F stands at (f + ½)·N/F − ½ between N trained rows
+    /// (the paper interpolates linearly and does not say where the ends lie).
+    func temporalEmbeddings(frames: Int) throws -> Tensor? {
+        guard let rows = temporalEmbeddings else { return nil }
+        let trained = rows.rows
+        switch configuration.frameEmbedding {
+        case .indexed:
+            guard frames <= trained else {
+                throw FlamingoError.tooManyFrames(found: frames, expected: trained)
+            }
+            return rows[0..<frames]
+        case .interpolated:
+            guard frames != trained else { return rows }
+            let interpolated = (0..<frames).map { frame -> Tensor in
+                let middle = (Double(frame) + 0.5) * Double(trained) / Double(frames) - 0.5
+                let place = min(max(middle, 0), Double(trained - 1))
+                let lower = min(Int(place), trained - 1)
+                let share = Float(place - Double(lower))
+                var row = rows[lower] * (1 - share)
+                row.add(rows[min(lower + 1, trained - 1)], scaledBy: share)
+                return row.reshaped([1, rows.width])
+            }
+            return Tensor.concatenated(interpolated)
+        }
+    }
+}
+
+/// Latents attend to the features and to themselves: keys and values are [features; latents], both normalised.
+package struct PerceiverAttention: Sendable {
+    private let normMedia: LayerNorm
+    private let normLatents: LayerNorm
+    private let toQuery: Linear
+    /// Keys and values in one product; keys are the first half of the columns.
+    private let toKeyValue: Linear
+    private let toOut: Linear
+    private let attention: Attention
+    private let innerWidth: Int
+
+    package init(
+        _ weights: Weights, _ configuration: ResamplerConfiguration, arithmetic: Arithmetic
+    ) throws {
+        let width = configuration.width
+        innerWidth = configuration.heads * configuration.headWidth
+        normMedia = try LayerNorm(weights["norm_media"], width: width)
+        normLatents = try LayerNorm(weights["norm_latents"], width: width)
+        toQuery = try Linear(weights["to_q"], from: width, to: innerWidth, arithmetic)
+        toKeyValue = try Linear(weights["to_kv"], from: width, to: 2 * innerWidth, arithmetic)
+        toOut = try Linear(weights["to_out"], from: innerWidth, to: width, arithmetic)
+        attention = Attention(
+            heads: configuration.heads, scale: 1 / Float(configuration.headWidth).squareRoot(),
+            engine: arithmetic.engine)
+    }
+
+    /// Latents (R, D) over features (N, D) to (R, D), without the residual.
+    package func callAsFunction(_ latents: Tensor, over features: Tensor) -> Tensor {
+        let l = normLatents(latents)
+        let keyValue = toKeyValue(Tensor.concatenated([normMedia(features), l]))
+        let y = attention(
+            toQuery(l), keys: [keyValue.columns(0..<innerWidth)],
+            values: [keyValue.columns(innerWidth..<2 * innerWidth)], mask: .none)
+        return toOut(y)
+    }
+}

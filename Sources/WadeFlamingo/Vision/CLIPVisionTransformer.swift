@@ -1,0 +1,156 @@
+//! CLIP's vision transformer (Radford et al., arXiv 2103.00020): pixels of a frame to one feature per patch.
+
+package import WadeTensor
+
+/// The vision tower of OpenAI's and OpenCLIP's models. Features are the last block's output, class token dropped,
+/// before the final norm: what the released Flamingo-style models were trained on.
+package struct CLIPVisionTransformer: Sendable {
+    private let configuration: VisionConfiguration
+    /// (D, 3·P·P)
+    private let patchEmbedding: Linear
+    /// (D)
+    private let classEmbedding: Tensor
+    /// (1 + V, D): the class token's row first.
+    private let positionEmbedding: Tensor
+    private let preNorm: LayerNorm
+    private let blocks: [VisionBlock]
+    /// What the contrastive embedding goes through; nil when the weights are not there.
+    private let projection: (norm: LayerNorm, linear: Linear)?
+
+    package init(
+        _ weights: Weights, _ configuration: VisionConfiguration, arithmetic: Arithmetic
+    ) throws {
+        let (width, patch) = (configuration.width, configuration.patchSize)
+        self.configuration = configuration
+        patchEmbedding = try Linear(
+            weights["patch_embedding"], from: 3 * patch * patch, to: width, arithmetic)
+        classEmbedding = try weights.tensor("class_embedding", shape: [width])
+        positionEmbedding = try weights.tensor(
+            "position_embedding", shape: [1 + configuration.patches, width])
+        preNorm = try LayerNorm(
+            weights["pre_norm"], width: width, epsilon: configuration.normEpsilon)
+        blocks = try (0..<configuration.layers).map {
+            try VisionBlock(weights["layers"]["\($0)"], configuration, arithmetic: arithmetic)
+        }
+        projection = try configuration.projectionWidth.map {
+            (
+                try LayerNorm(
+                    weights["post_norm"], width: width, epsilon: configuration.normEpsilon),
+                try Linear(weights["projection"], from: width, to: $0, arithmetic)
+            )
+        }
+    }
+
+    /// Normalised pixels (F, 3, S, S) to patch features (F, V, D).
+    package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
+        let tokens = try self.tokens(pixels)
+        let (count, width) = (tokens.shape[1], tokens.shape[2])
+        let patches = (0..<tokens.shape[0]).map { tokens[$0][1..<count] }
+        return Tensor.concatenated(patches).reshaped([tokens.shape[0], count - 1, width])
+    }
+
+    /// Normalised pixels (F, 3, Y, X) to the last block's output with the class token first, (F, 1 + V, D).
+    /// `positions` replaces the trained position table, for pictures of another size. `observe` sees the stages by name.
+    package func tokens(
+        _ pixels: Tensor, positions: Tensor? = nil, observe: (String, Tensor) -> Void = { _, _ in }
+    ) throws -> Tensor {
+        let table = positions ?? positionEmbedding
+        let frames = try patches(of: pixels, expected: table.rows - 1)
+        let embedded = (0..<frames.shape[0]).map { frame -> Tensor in
+            let patches = patchEmbedding(frames[frame])
+            let row = classEmbedding.reshaped([1, classEmbedding.count])
+            return Tensor.concatenated([row, patches]) + table
+        }
+        observe("embeddings", stack(embedded))
+        var x = embedded.map { preNorm($0) }
+        observe("hidden.0", stack(x))
+        for (index, block) in blocks.enumerated() {
+            x = x.map { block($0) }
+            observe("hidden.\(index + 1)", stack(x))
+        }
+        return stack(x)
+    }
+
+    /// The contrastive embedding of each frame, (F, E), of length 1; nil when the model has no projection.
+    /// `tokens` is what the function of that name returns.
+    package func embedding(_ tokens: Tensor) -> Tensor? {
+        guard let projection else { return nil }
+        let classes = Tensor.concatenated((0..<tokens.shape[0]).map { tokens[$0][0..<1] })
+        let embedded = projection.linear(projection.norm(classes))
+        let rows = (0..<embedded.shape[0]).map { row -> Tensor in
+            let values = embedded[row..<row + 1]
+            let length = values.values.reduce(Float(0)) { $0 + $1 * $1 }.squareRoot()
+            return length > 0 ? values * (1 / length) : values
+        }
+        return Tensor.concatenated(rows)
+    }
+
+    /// The trained table (1 + V, D) of position embeddings.
+    package var trainedPositions: Tensor { positionEmbedding }
+
+    /// Cuts pixels (F, 3, Y, X) into patches (F, V, 3·P·P), rows of patches from the top; a rest that fills no patch is left out.
+    private func patches(of pixels: Tensor, expected: Int) throws -> Tensor {
+        let side = configuration.patchSize
+        guard pixels.shape.rank == 4, pixels.shape[1] == 3, pixels.shape[2] >= side,
+            pixels.shape[3] >= side,
+            (pixels.shape[2] / side) * (pixels.shape[3] / side) == expected
+        else {
+            throw FlamingoError.pixels(
+                found: "\(pixels.shape)",
+                expected: "[F, 3, Y, X] with \(expected) patches of \(side)x\(side)")
+        }
+        return pixels.patches(side: side)
+    }
+
+    private func stack(_ frames: [Tensor]) -> Tensor {
+        Tensor.concatenated(frames).reshaped([frames.count] + frames[0].shape)
+    }
+}
+
+extension Shape {
+    static func + (sizes: [Int], shape: Shape) -> Shape { Shape(sizes + shape.sizes) }
+}
+
+/// One pre-norm transformer block of the tower.
+private struct VisionBlock: Sendable {
+    private let attentionNorm: LayerNorm
+    /// Queries, keys and values in one product.
+    private let queryKeyValue: Linear
+    private let out: Linear
+    private let mlpNorm: LayerNorm
+    private let up: Linear
+    private let down: Linear
+    private let activation: Activation
+    private let attention: Attention
+
+    init(
+        _ weights: Weights, _ configuration: VisionConfiguration, arithmetic: Arithmetic
+    ) throws {
+        let (width, epsilon) = (configuration.width, configuration.normEpsilon)
+        attentionNorm = try LayerNorm(weights["attention_norm"], width: width, epsilon: epsilon)
+        queryKeyValue = try Linear(
+            weights["attention"]["qkv"], from: width, to: 3 * width, bias: true, arithmetic)
+        out = try Linear(
+            weights["attention"]["out"], from: width, to: width, bias: true, arithmetic)
+        mlpNorm = try LayerNorm(weights["mlp_norm"], width: width, epsilon: epsilon)
+        up = try Linear(
+            weights["mlp"]["up"], from: width, to: configuration.mlpWidth, bias: true, arithmetic)
+        down = try Linear(
+            weights["mlp"]["down"], from: configuration.mlpWidth, to: width, bias: true, arithmetic)
+        activation = configuration.activation
+        attention = Attention(
+            heads: configuration.heads,
+            scale: 1 / Float(width / configuration.heads).squareRoot(), engine: arithmetic.engine)
+    }
+
+    /// x (1 + V, D) to the same shape.
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        let width = x.width
+        let qkv = queryKeyValue(attentionNorm(x))
+        let attended = attention(
+            qkv.columns(0..<width), keys: [qkv.columns(width..<2 * width)],
+            values: [qkv.columns(2 * width..<3 * width)], mask: .none)
+        let y = x + out(attended)
+        return y + down(activation(up(mlpNorm(y))))
+    }
+}

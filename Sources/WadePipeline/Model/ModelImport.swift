@@ -1,0 +1,220 @@
+//! `wade model import`: published parts in, a bundle out.
+
+internal import Foundation
+package import WadeFlamingo
+internal import WadeTensor
+internal import WadeTokenizer
+
+/// Where the published parts of a model lie.
+package struct ModelImport: Sendable {
+    /// `checkpoint.pt` of OpenFlamingo or a folder of its tensors, or the folder of an Otter model.
+    package var checkpoint: String
+    /// The language model's folder; nil for Otter.
+    package var language: String?
+    /// The vision tower's file or folder; nil for Otter.
+    package var vision: String?
+    /// What the model shall be called.
+    package var name: String
+    /// Sizes that no published file tells.
+    package var unwritten = FlamingoParts.UnwrittenSizes()
+    /// The vision tower's number of heads, where neither a configuration nor the convention width/64 tells it.
+    package var visionHeads: Int?
+
+    package init(checkpoint: String, language: String?, vision: String?, name: String) {
+        self.checkpoint = checkpoint
+        self.language = language
+        self.vision = vision
+        self.name = name
+    }
+
+    /// Converts the parts into a bundle at `output`, a folder that must not exist yet. It appears whole or not at all.
+    package func write(to output: String) throws -> ModelBundle {
+        guard !FileManager.default.fileExists(atPath: output) else {
+            throw FlamingoError.file(
+                path: output, found: "something that is there already",
+                expected: "a folder that does not exist yet")
+        }
+        let (tokenizerFile, tokenizer) = try publishedTokenizer()
+        var parts = try self.parts(tokenizer)
+        parts.unwritten = unwritten
+        if let visionHeads { parts.visionConfiguration.heads = visionHeads }
+        let (configuration, parameters) = try parts.converted()
+        // A half-written bundle never has the final name.
+        let unfinished = output + ".unfinished"
+        try? FileManager.default.removeItem(atPath: unfinished)
+        do {
+            try createFolder(unfinished)
+            try write(configuration, parameters, tokenizerFile, into: unfinished)
+            try FileManager.default.moveItem(atPath: unfinished, toPath: output)
+        } catch {
+            try? FileManager.default.removeItem(atPath: unfinished)
+            throw error
+        }
+        return try ModelBundle(path: output)
+    }
+
+    private func createFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw FlamingoError.file(
+                path: path, found: error.localizedDescription, expected: "a folder to write into")
+        }
+    }
+
+    private func write(
+        _ configuration: FlamingoConfiguration, _ parameters: [CheckpointParameter],
+        _ tokenizer: Data, into folder: String
+    ) throws {
+        let weights = folder + "/" + ModelBundle.FileName.weights
+        var writer = SafetensorsWriter(metadata: ["format": FlamingoConfiguration.currentFormat])
+        for parameter in parameters {
+            writer.add(parameter.name, pieces: parameter.pieces, shape: parameter.shape)
+        }
+        try writer.write(to: weights)
+        var configuration = configuration
+        configuration.weightsSHA256 = try sha256(ofFile: weights)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try place(
+            try encoder.encode(configuration), folder + "/" + ModelBundle.FileName.configuration)
+        try place(tokenizer, folder + "/" + ModelBundle.FileName.tokenizer)
+        let card = ModelCard(configuration: configuration, parameters: parameters).text
+        try place(Data(card.utf8), folder + "/" + ModelBundle.FileName.card)
+        // Strict loading now, so that a bundle that lacks or doubts a tensor never gets its name.
+        let bundle = try ModelBundle(path: folder)
+        _ = try bundle.model(Arithmetic(engine: .openBLAS))
+        _ = try bundle.tokenizer()
+    }
+
+    private func place(_ data: Data, _ path: String) throws {
+        do {
+            try data.write(to: URL(fileURLWithPath: path))
+        } catch {
+            throw FlamingoError.file(
+                path: path, found: error.localizedDescription, expected: "a file to write")
+        }
+    }
+
+    private func parts(_ tokenizer: Tokenizer) throws -> FlamingoParts {
+        if let language {
+            let configurationPath = language + "/config.json"
+            let languageConfiguration = try PublishedLanguageConfiguration(
+                json: try contents(of: configurationPath), path: configurationPath)
+            guard let vision else {
+                throw FlamingoError.request(
+                    found: "no vision tower", expected: "--vision FILE-OR-FOLDER")
+            }
+            let (tower, towerConfiguration) = try visionTower(vision)
+            return FlamingoParts(
+                language: try PublishedFiles(folder: language).weights(), vision: tower,
+                checkpoint: try PublishedFiles.weights(at: checkpoint),
+                languageConfiguration: languageConfiguration,
+                languageConfigurationPath: configurationPath,
+                visionConfiguration: towerConfiguration, name: name,
+                tokens: try specialTokens(
+                    tokenizer, adding: ["<|endofchunk|>", "<image>", "<PAD>"],
+                    languageConfiguration))
+        }
+        let path = checkpoint + "/config.json"
+        let otter = try OtterConfiguration(json: try contents(of: path), path: path)
+        return FlamingoParts(
+            language: nil, vision: nil,
+            checkpoint: try PublishedFiles(folder: checkpoint).weights(),
+            languageConfiguration: otter.language, languageConfigurationPath: path,
+            visionConfiguration: otter.vision, name: name,
+            tokens: try specialTokens(
+                tokenizer, adding: ["<|endofchunk|>", "<image>", "<answer>", "<PAD>"],
+                otter.language))
+    }
+
+    private func visionTower(
+        _ path: String
+    ) throws -> (TensorArchive, PublishedVisionConfiguration) {
+        let files = PublishedFiles(folder: path)
+        guard files.isFolder else { return (try PublishedFiles.weights(at: path), .openAI) }
+        for name in ["open_clip_config.json", "config.json"] where files.has(name) {
+            let file = path + "/" + name
+            let configuration = try PublishedVisionConfiguration(
+                json: try contents(of: file), path: file)
+            return (try files.weights(), configuration)
+        }
+        return (try files.weights(), .openAI)
+    }
+
+    /// The tokenizer's file as a bundle keeps it (JSON), and the tokenizer without the Flamingo tokens.
+    private func publishedTokenizer() throws -> (Data, Tokenizer) {
+        let folder = language ?? checkpoint
+        let json = folder + "/tokenizer.json"
+        if FileManager.default.fileExists(atPath: json) {
+            return (try contents(of: json), try Tokenizer(path: json))
+        }
+        let model = try SentencePieceModel(path: folder + "/tokenizer.model")
+        return (Data(try model.tokenizerJSON(addingSpecialTokens: [])), try model.tokenizer())
+    }
+
+    /// The ids after the tokens are added in the originals' order; a padding token is added only where there is none.
+    private func specialTokens(
+        _ tokenizer: Tokenizer, adding tokens: [String],
+        _ language: PublishedLanguageConfiguration
+    ) throws -> SpecialTokens {
+        let complete = tokenizer.addingSpecialTokens(tokens)
+        func id(_ token: String) throws -> Int {
+            guard let id = complete.id(of: token) else {
+                throw FlamingoError.request(found: "no id for \(token)", expected: "an id")
+            }
+            return id
+        }
+        let ends = ["<|endoftext|>", "</s>"].compactMap { complete.id(of: $0) }
+        let end = try ends.first ?? id("<|endofchunk|>")
+        return SpecialTokens(
+            image: try id("<image>"), endOfChunk: try id("<|endofchunk|>"), endOfText: end,
+            beginningOfText: language.startsWithBeginning ? complete.id(of: "<s>") : nil,
+            padding: complete.id(of: "<PAD>"), answer: complete.id(of: "<answer>"), added: tokens)
+    }
+}
+
+/// The weight files of a published folder, in the order in which they are looked for.
+struct PublishedFiles {
+    let folder: String
+
+    var isFolder: Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: folder + "/")
+        return attributes?[.type] as? FileAttributeType == .typeDirectory
+    }
+
+    func has(_ name: String) -> Bool {
+        FileManager.default.fileExists(atPath: folder + "/" + name)
+    }
+
+    /// The weights of a file, whatever its name, or of a folder.
+    static func weights(at path: String) throws -> TensorArchive {
+        let files = PublishedFiles(folder: path)
+        return files.isFolder ? try files.weights() : try CheckpointFile.read(path: path)
+    }
+
+    /// Safetensors before pickles, whole files before shards; a folder with one `.pt` file is that file.
+    func weights() throws -> TensorArchive {
+        for name in ["open_clip_model.safetensors", "model.safetensors"] where has(name) {
+            return try Safetensors.read(path: folder + "/" + name)
+        }
+        if has("model.safetensors.index.json") {
+            return try Safetensors.readSharded(index: folder + "/model.safetensors.index.json")
+        }
+        for name in ["open_clip_pytorch_model.bin", "pytorch_model.bin"] where has(name) {
+            return try TorchCheckpoint.read(path: folder + "/" + name)
+        }
+        if has("pytorch_model.bin.index.json") {
+            return try TorchCheckpoint.readSharded(index: folder + "/pytorch_model.bin.index.json")
+        }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let archives = names.filter { $0.hasSuffix(".pt") }
+        guard archives.count == 1 else {
+            throw FlamingoError.file(
+                path: folder, found: "\(archives.count) .pt files and no other weights",
+                expected: "model.safetensors, pytorch_model.bin, their indices, or one .pt file")
+        }
+        return try TorchCheckpoint.read(path: folder + "/" + archives[0])
+    }
+}

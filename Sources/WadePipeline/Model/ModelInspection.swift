@@ -1,0 +1,58 @@
+//! What `wade model inspect` prints.
+
+internal import Foundation
+internal import WadeFlamingo
+internal import WadeTensor
+
+/// A bundle in words and numbers.
+package struct ModelInspection {
+    private let bundle: ModelBundle
+
+    package init(_ bundle: ModelBundle) {
+        self.bundle = bundle
+    }
+
+    /// The configuration as JSON, parameters by part, memory by precision, and, on wish, every tensor.
+    package func text(withTensors: Bool) throws -> String {
+        let card = ModelCard(bundle)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        var lines = [String(decoding: try encoder.encode(bundle.configuration), as: UTF8.self), ""]
+        for part in card.parts {
+            let state = part.isTrained ? "trained" : "frozen"
+            lines.append(
+                "\(padded(part.name, 16)) \(padded(grouped(part.parameters), 16)) \(state)")
+        }
+        let frozen = card.parameters - card.trained
+        lines.append(
+            "\(padded("all", 16)) \(padded(grouped(card.parameters), 16)) "
+                + "frozen \(grouped(frozen)), trained \(grouped(card.trained))")
+        lines.append("")
+        for (name, bits) in [("float32", 32), ("bfloat16", 16), ("int8", 8)] {
+            let gigabytes = Double(card.parameters) * Double(bits) / 8 / 1e9
+            let size = String(format: "%.3f", gigabytes)
+            lines.append("\(padded(name, 16)) \(size) GB of weights in memory")
+        }
+        if withTensors { lines += [""] + tensorLines() }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func tensorLines() -> [String] {
+        bundle.weights.names.compactMap { name in
+            bundle.weights.tensors[name].map {
+                "\(name) \($0.elementType.rawValue) \($0.shape)"
+            }
+        }
+    }
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(width - text.count, 0))
+    }
+
+    /// 1234567 as 1,234,567.
+    private func grouped(_ number: Int) -> String {
+        var digits = Array(String(number))
+        for place in stride(from: digits.count - 3, to: 0, by: -3) { digits.insert(",", at: place) }
+        return String(digits)
+    }
+}

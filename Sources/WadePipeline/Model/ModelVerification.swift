@@ -1,0 +1,240 @@
+//! `wade model verify`: runs what the originals ran and compares number by number.
+
+internal import Foundation
+internal import WadeFlamingo
+package import WadeTensor
+internal import WadeTokenizer
+
+/// One thing that was compared.
+package struct VerificationCheck: Sendable, CustomStringConvertible {
+    /// Case and quantity, such as `image_3shot logits`.
+    package let name: String
+    package let passed: Bool
+    /// The worst difference, or what was found and expected.
+    package let detail: String
+    /// The worst difference of a numeric comparison; 0 for equal texts and ids.
+    package let difference: Float
+
+    package var description: String { "\(passed ? "ok  " : "FAIL") \(name): \(detail)" }
+
+    static func close(
+        _ name: String, _ found: Tensor, _ expected: Tensor, within tolerance: Float
+    ) -> VerificationCheck {
+        let comparison = Comparison(found, expected)
+        return VerificationCheck(
+            name: name, passed: comparison.count > 0 && comparison.difference <= tolerance,
+            detail: "\(comparison), tolerance \(tolerance)", difference: comparison.difference)
+    }
+
+    static func equal<Value: Equatable>(
+        _ name: String, _ found: Value, _ expected: Value
+    ) -> VerificationCheck {
+        let same = found == expected
+        return VerificationCheck(
+            name: name, passed: same,
+            detail: same ? "equal" : "found \(found), expected \(expected)", difference: 0)
+    }
+}
+
+/// A folder of a whole published model with the inputs and outputs of its original: imports it, runs every case, compares.
+package struct ModelVerification {
+    private let folder: String
+    private let bundle: ModelBundle
+    private let model: Flamingo
+    private let tokenizer: Tokenizer
+    private let expected: ExpectedCases
+    private let isOtter: Bool
+
+    /// Imports the fixture at `folder` into a bundle below `scratch` and loads it.
+    package init(folder: String, scratch: String, arithmetic: Arithmetic) throws {
+        self.folder = folder
+        let fixture = try FixtureConfiguration(folder: folder)
+        isOtter = fixture.isOtter
+        bundle = try fixture.modelImport(folder).write(to: scratch + "/bundle")
+        model = try bundle.model(arithmetic)
+        tokenizer = try bundle.tokenizer()
+        let path = folder + "/expected.json"
+        expected = try decodeConfiguration(
+            ExpectedCases.self, try contents(of: path), path: path)
+    }
+
+    /// Imports into a scratch folder of its own, runs every case, and removes the folder again.
+    package static func run(folder: String, arithmetic: Arithmetic) throws -> [VerificationCheck] {
+        let scratch = FileManager.default.temporaryDirectory
+            .appendingPathComponent("wade-verify-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        return try ModelVerification(folder: folder, scratch: scratch, arithmetic: arithmetic).run()
+    }
+
+    /// Runs all cases in order of their names.
+    package func run() throws -> [VerificationCheck] {
+        guard !expected.cases.isEmpty else {
+            throw FlamingoError.file(
+                path: folder + "/expected.json", found: "no cases", expected: "at least one")
+        }
+        var checks: [VerificationCheck] = []
+        for (name, facts) in expected.cases.sorted(by: { $0.key < $1.key }) {
+            let file = "\(folder)/cases/\(name).safetensors"
+            let tensors = CaseTensors(try Safetensors.read(path: file))
+            checks += try run(name, facts, tensors)
+        }
+        return checks
+    }
+
+    private func run(
+        _ name: String, _ facts: ExpectedCase, _ tensors: CaseTensors
+    ) throws -> [VerificationCheck] {
+        var checks: [VerificationCheck] = []
+        let rows = try tensors.textRows()
+        let pixels = try tensors.float("pixel_values")
+        guard pixels.shape.rank == 6, pixels.count > 0, pixels.shape[0] == rows.count else {
+            throw FlamingoError.pixels(
+                found: "\(name) pixel_values \(pixels.shape)",
+                expected: "[\(rows.count), T, F, 3, Y, X]")
+        }
+        for (row, ids) in rows.enumerated() {
+            let label = rows.count > 1 ? "\(name)[\(row)]" : name
+            if let prompt = facts.prompt(row: row) {
+                let found = tokenizer.encode(prompt, applyingTemplate: true)
+                checks.append(.equal("\(label) input_ids", found, ids))
+            }
+            let (media, seen) = try seenMedia(pixels[row], tensors, label: label, row: row)
+            checks += seen
+            checks += try forward(ids, media, tensors, label: label)
+            checks += try generated(ids, media, facts, tensors, label: label, row: row)
+            if let choices = facts.class_token_ids {
+                checks += try ranked(choices, ids, media, tensors, label: label)
+            }
+        }
+        return checks
+    }
+
+    /// Pixels (T, F, 3, Y, X) to media, checked on the way.
+    private func seenMedia(
+        _ pixels: Tensor, _ tensors: CaseTensors, label: String, row: Int
+    ) throws -> (Media, [VerificationCheck]) {
+        var checks: [VerificationCheck] = []
+        var (features, tokens, embeddings): ([Tensor], [Tensor], [Tensor]) = ([], [], [])
+        for media in 0..<pixels.shape[0] {
+            let raw = try model.vision.tokens(pixels[media])
+            if let embedding = model.vision.embedding(raw) { embeddings.append(embedding) }
+            let patches = try model.vision(pixels[media])
+            features.append(patches)
+            tokens.append(try model.resampler(patches, media: media))
+        }
+        if row == 0 {
+            if let expected = try tensors.optional("vision_tokens") {
+                checks.append(
+                    .close(
+                        "\(label) vision_tokens", .concatenated(features), expected, within: 1e-4))
+            }
+            if let expected = try tensors.optional("resampled") {
+                checks.append(
+                    .close("\(label) resampled", .concatenated(tokens), expected, within: 1e-4))
+            }
+            if let expected = try tensors.optional("clip_image_embed_normalised") {
+                checks.append(
+                    .close(
+                        "\(label) clip_image_embed", .concatenated(embeddings), expected,
+                        within: 1e-4))
+            }
+        }
+        return (model.media(tokens), checks)
+    }
+
+    /// Hidden states and logits of the prompt.
+    private func forward(
+        _ ids: [Int], _ media: Media, _ tensors: CaseTensors, label: String
+    ) throws -> [VerificationCheck] {
+        var checks: [VerificationCheck] = []
+        var states: [(String, Tensor)] = []
+        var sequence = model.sequence(media: media)
+        let hidden = try model(ids, sequence: &sequence) { states.append(($0, $1)) }
+        for (name, state) in states {
+            guard let expected = try tensors.optional(name) else { continue }
+            checks.append(.close("\(label) \(name)", state, expected, within: 2e-3))
+        }
+        let logits = model.language.logits(hidden)
+        if let expected = try tensors.optional("logits_last") {
+            let last = logits[logits.rows - 1..<logits.rows]
+            checks.append(.close("\(label) logits_last", last, expected, within: 2e-3))
+        }
+        if let expected = try tensors.optional("logits") {
+            let positions = try tensors.integers("logits_positions")
+            guard positions.allSatisfy({ (0..<logits.rows).contains($0) }) else {
+                throw FlamingoError.request(
+                    found: "logits_positions \(positions)", expected: "below \(logits.rows)")
+            }
+            checks.append(
+                .close("\(label) logits", logits.gathered(positions), expected, within: 2e-3))
+        }
+        return checks
+    }
+
+    /// Every list of generated ids that the case holds.
+    private func generated(
+        _ ids: [Int], _ media: Media, _ facts: ExpectedCase, _ tensors: CaseTensors, label: String,
+        row: Int
+    ) throws -> [VerificationCheck] {
+        var checks: [VerificationCheck] = []
+        let generator = Generator(model)
+        for name in tensors.names where name.hasSuffix("_ids") && name != "input_ids" {
+            let kind = String(name.dropLast(4))
+            let lists = try tensors.rows(name)
+            guard row < lists.count else {
+                throw FlamingoError.request(
+                    found: "\(label) \(name) with \(lists.count) rows", expected: "a row per prompt"
+                )
+            }
+            let expected = lists[row]
+            let request = try GenerationRequest(
+                kind, facts, endOfChunk: model.configuration.tokens.endOfChunk, path: folder)
+            let found = try generator(
+                ids, behind: model.sequence(media: media), options: request.options,
+                generatedTokens: request.generatedTokens)
+            // A row that ended early is filled up; nothing stands behind its end token.
+            let end = expected.firstIndex { request.options.endTokens.contains($0) }
+            let wanted = end.map { Array(expected[...$0]) } ?? expected
+            checks.append(.equal("\(label) \(name)", found.ids, wanted))
+            if kind == "greedy" || kind == "greedy_recompute", rowsAreOne(facts),
+                let text = facts.greedy_text ?? facts.greedy_recompute_text
+            {
+                // Embeddings may have more rows than there are tokens; the originals decode those to nothing.
+                let known = found.ids.filter { tokenizer.token(of: $0) != nil }
+                let decoded = try tokenizer.decode(known, skipSpecialTokens: false)
+                checks.append(.equal("\(label) \(kind) text", decoded, text))
+            }
+            if let scores = try tensors.optional("\(kind)_score"), let score = found.score,
+                row < scores.count
+            {
+                let expected = scores.values[row]
+                let tolerance = max(1e-3, abs(expected) > 100 ? abs(expected) * 1e-5 : 0)
+                checks.append(
+                    .close(
+                        "\(label) \(kind)_score", Tensor([Float(score)], shape: [1]),
+                        Tensor([expected], shape: [1]), within: tolerance))
+            }
+        }
+        return checks
+    }
+
+    private func rowsAreOne(_ facts: ExpectedCase) -> Bool { facts.prompts == nil }
+
+    private func ranked(
+        _ choices: [[Int]], _ ids: [Int], _ media: Media, _ tensors: CaseTensors, label: String
+    ) throws -> [VerificationCheck] {
+        let scores = try Generator(model).scores(
+            of: choices, after: ids, behind: model.sequence(media: media))
+        let kinds = [
+            ("logprob_mean", scores.map { Float($0.mean) }),
+            ("logprob_sum", scores.map { Float($0.sum) }),
+        ]
+        return try kinds.map { name, values in
+            let expected = try tensors.float(name)
+            let largest = expected.values.map(abs).max() ?? 0
+            return .close(
+                "\(label) \(name)", Tensor(values, shape: [values.count]), expected,
+                within: max(1e-3, largest > 100 ? largest * 1e-5 : 0))
+        }
+    }
+}

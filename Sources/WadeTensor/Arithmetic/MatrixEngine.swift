@@ -1,0 +1,68 @@
+//! The seam to the two libraries that multiply matrices.
+
+internal import COneDNN
+internal import COpenBLAS
+
+/// Who multiplies matrices: oneDNN for throughput, OpenBLAS as the portable float32 reference.
+package enum MatrixEngine: String, Sendable, CaseIterable {
+    case oneDNN = "onednn"
+    case openBLAS = "openblas"
+
+    /// Sets how many threads the calling thread's products may use (OpenBLAS: all threads' products). Results are the same bytes
+    /// only for the same count, so a run uses one thread per worker and lets the number of workers vary.
+    package func useThreads(_ count: Int) {
+        let threads = Int32(clamping: max(count, 1))
+        switch self {
+        case .oneDNN: omp_set_num_threads(threads)
+        case .openBLAS: openblas_set_num_threads(threads)
+        }
+    }
+}
+
+/// One operand of a product: a row-major window with a row stride, read as it stands or transposed.
+@safe struct MatrixOperand {
+    /// The first element.
+    let base: UnsafePointer<Float>
+    /// The distance between rows in memory, in elements.
+    let stride: Int
+    /// Whether the operand is the transpose of what lies in memory.
+    let transposed: Bool
+
+    init(_ base: UnsafePointer<Float>, stride: Int, transposed: Bool = false) {
+        unsafe self.base = base
+        self.stride = stride
+        self.transposed = transposed
+    }
+}
+
+extension MatrixEngine {
+    /// out (m, n) = scale · a (m, k) · b (k, n) + keep · out, row-major with row strides.
+    func multiply(
+        m: Int, n: Int, k: Int, scale: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand,
+        keep: Float = 0, into out: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        guard m > 0, n > 0 else { return }
+        guard k > 0 else {
+            for row in 0..<m {
+                for column in 0..<n { unsafe out[row * stride + column] *= keep }
+            }
+            return
+        }
+        switch self {
+        case .oneDNN:
+            let flag = { (operand: MatrixOperand) -> CChar in
+                CChar(UInt8(ascii: operand.transposed ? "T" : "N"))
+            }
+            let status = unsafe dnnl_sgemm(
+                flag(a), flag(b), dnnl_dim_t(m), dnnl_dim_t(n), dnnl_dim_t(k), scale,
+                a.base, dnnl_dim_t(a.stride), b.base, dnnl_dim_t(b.stride), keep,
+                out, dnnl_dim_t(stride))
+            precondition(status == dnnl_success, "oneDNN refused a product \(m)x\(k)x\(n)")
+        case .openBLAS:
+            unsafe cblas_sgemm(
+                CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
+                b.transposed ? CblasTrans : CblasNoTrans, Int32(m), Int32(n), Int32(k), scale,
+                a.base, Int32(a.stride), b.base, Int32(b.stride), keep, out, Int32(stride))
+        }
+    }
+}

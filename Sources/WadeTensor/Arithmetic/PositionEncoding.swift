@@ -1,0 +1,78 @@
+//! How language models tell positions apart: rotary embedding and ALiBi slopes.
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Rotary position embedding with half-split pairing, as GPT-NeoX and LLaMA have it (Su et al., arXiv 2104.09864).
+package struct RotaryEmbedding: Sendable {
+    /// How many of a head's first dimensions rotate; even.
+    package let rotatedWidth: Int
+    /// The base of the frequencies, usually 10000.
+    package let base: Float
+
+    package init(rotatedWidth: Int, base: Float) {
+        precondition(rotatedWidth % 2 == 0, "rotary: odd width \(rotatedWidth)")
+        self.rotatedWidth = rotatedWidth
+        self.base = base
+    }
+
+    /// Rotates x (T, H·d) whose first row stands at `position`; dimension i pairs with i + rotatedWidth/2.
+    package func callAsFunction(_ x: Tensor, heads: Int, position: Int) -> Tensor {
+        precondition(
+            x.width % heads == 0 && rotatedWidth <= x.width / heads,
+            "rotary: \(rotatedWidth) of \(x.width / heads)")
+        let (width, depth, half) = (x.width, x.width / heads, rotatedWidth / 2)
+        var y = x
+        unsafe y.withMutableValues { values in
+            for row in 0..<x.rows {
+                for i in 0..<half {
+                    let angle = angle(position: position + row, pair: i)
+                    let (cosine, sine) = (cosf(angle), sinf(angle))
+                    for head in 0..<heads {
+                        let at = row * width + head * depth + i
+                        let (a, b) = unsafe (values[at], values[at + half])
+                        unsafe values[at] = a * cosine - b * sine
+                        unsafe values[at + half] = b * cosine + a * sine
+                    }
+                }
+            }
+        }
+        return y
+    }
+
+    /// position · base^(−2·pair/rotatedWidth), rounded as the originals do: the frequency first, then the product.
+    private func angle(position: Int, pair: Int) -> Float {
+        let frequency = 1 / powf(base, Float(2 * pair) / Float(rotatedWidth))
+        return Float(position) * frequency
+    }
+
+    /// The definition for one head's vector in double precision; the oracle of the tests.
+    package func naive(_ head: [Double], position: Int) -> [Double] {
+        var out = head
+        let half = rotatedWidth / 2
+        for i in 0..<half {
+            let exponent = -2 * Double(i) / Double(rotatedWidth)
+            let angle = Double(position) * pow(Double(base), exponent)
+            out[i] = head[i] * cos(angle) - head[i + half] * sin(angle)
+            out[i + half] = head[i + half] * cos(angle) + head[i] * sin(angle)
+        }
+        return out
+    }
+}
+
+/// The slopes of attention with linear biases (Press et al., arXiv 2108.12409).
+package enum ALiBi {
+    /// Slopes 2^(−max·h/H), h = 1…H. For a number of heads that is no power of two MPT-7B's code takes those of the next
+    /// power of two, the odd-numbered before the even-numbered (`interleaved`); MPT-1B's takes the formula as it is.
+    package static func slopes(heads: Int, biasMaximum: Float, interleaved: Bool) -> [Float] {
+        var power = 1
+        while power < heads { power *= 2 }
+        let count = interleaved ? power : heads
+        let slopes = (1...count).map { powf(2, -Float($0) * biasMaximum / Float(count)) }
+        guard interleaved, power != heads else { return slopes }
+        let odd = stride(from: 1, to: count, by: 2).map { slopes[$0] }
+        let even = stride(from: 0, to: count, by: 2).map { slopes[$0] }
+        return Array((odd + even).prefix(heads))
+    }
+}

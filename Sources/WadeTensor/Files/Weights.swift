@@ -1,0 +1,105 @@
+//! The weights a model is built from: scoped names, every tensor wanted exactly once known, none silently left over.
+internal import Synchronization
+
+/// Named tensors seen from a scope such as `perceiver.layers.0`. Reading a tensor marks it as read, for all scopes of the same weights.
+package struct Weights: Sendable {
+    /// The path the tensors came from, for messages.
+    package let file: String
+    private let tensors: [String: StoredTensor]
+    /// What stands before a name in this scope: empty, or a path that ends with a dot.
+    private let prefix: String
+    private let seen: SeenNames
+
+    /// All tensors, none of them read.
+    package init(_ tensors: [String: StoredTensor], file: String) {
+        self.init(tensors, file: file, prefix: "", seen: SeenNames())
+    }
+
+    /// All tensors of an archive, none of them read.
+    package init(_ archive: TensorArchive) {
+        self.init(archive.tensors, file: archive.file)
+    }
+
+    private init(
+        _ tensors: [String: StoredTensor], file: String, prefix: String, seen: SeenNames
+    ) {
+        self.tensors = tensors
+        self.file = file
+        self.prefix = prefix
+        self.seen = seen
+    }
+
+    /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
+    package subscript(scope: String) -> Weights {
+        Weights(tensors, file: file, prefix: prefix + scope + ".", seen: seen)
+    }
+
+    /// The weights of entry `index` of a list of modules, as in `weights["layers"][0]`.
+    package subscript(index: Int) -> Weights { self[String(index)] }
+
+    /// The tensor `name` as float32; throws when it is missing, has another shape or is not floating point.
+    package func tensor(_ name: String, shape: Shape) throws -> Tensor {
+        try stored(name, shape: shape).float32()
+    }
+
+    /// The tensor `name` as float32, or nil when there is none; throws when it has another shape or is not floating point.
+    package func optionalTensor(_ name: String, shape: Shape) throws -> Tensor? {
+        contains(name) ? try tensor(name, shape: shape) : nil
+    }
+
+    /// The tensor `name` as the file holds it; throws when it is missing or has another shape.
+    package func stored(_ name: String, shape: Shape) throws -> StoredTensor {
+        guard let found = tensors[prefix + name] else {
+            throw TensorError.missing(name: prefix + name, file: file)
+        }
+        guard found.shape == shape else {
+            throw TensorError.shapeMismatch(
+                name: prefix + name, found: found.shape, expected: shape, file: file)
+        }
+        seen.insert([prefix + name])
+        return found
+    }
+
+    /// Whether there is a tensor `name`; does not mark it as read.
+    package func contains(_ name: String) -> Bool { tensors[prefix + name] != nil }
+
+    /// The shape of the tensor `name`, or nil when there is none; does not mark it as read.
+    package func shape(of name: String) -> Shape? { tensors[prefix + name]?.shape }
+
+    /// The names below this scope, without the scope, sorted by their bytes.
+    package var names: [String] {
+        sortedByBytes(
+            tensors.keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
+    }
+
+    /// Marks tensors that the model knowingly does without; names that do not exist are no error.
+    package func ignore(_ names: String...) {
+        seen.insert(names.map { prefix + $0 })
+    }
+
+    /// Marks every tensor below this scope whose name, without the scope, satisfies `isUseless`.
+    package func ignore(where isUseless: (String) -> Bool) {
+        seen.insert(names.filter(isUseless).map { prefix + $0 })
+    }
+
+    /// Throws `TensorError.unread` when a tensor below this scope was neither read nor ignored.
+    package func requireAllRead() throws {
+        let left = seen.missing(from: tensors.keys.filter { $0.hasPrefix(prefix) })
+        guard left.isEmpty else {
+            throw TensorError.unread(names: sortedByBytes(left), file: file)
+        }
+    }
+}
+
+/// The full names read or ignored so far, shared by all scopes of the same weights.
+private final class SeenNames: Sendable {
+    private let names = Mutex<Set<String>>([])
+
+    func insert(_ new: [String]) {
+        names.withLock { $0.formUnion(new) }
+    }
+
+    func missing(from all: [String]) -> [String] {
+        names.withLock { names in all.filter { !names.contains($0) } }
+    }
+}

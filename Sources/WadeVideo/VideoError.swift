@@ -1,0 +1,45 @@
+//! Why a file gave no frames: a code from the record's closed list and a sentence for people.
+
+/// An error of the video room; the file's name is added by whoever reports it, since names are bytes.
+package struct VideoError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The part of the record's `error.code` list that a file can cause; raw values are the record's spelling.
+    package enum Code: String, Sendable, CaseIterable {
+        case emptyFile = "empty_file"
+        case notMedia = "not_media"
+        case containerDamaged = "container_damaged"
+        case noVideoStream = "no_video_stream"
+        case noFrames = "no_frames"
+        case decodeFailed = "decode_failed"
+        case encrypted
+        case tooLarge = "too_large"
+        case unsupportedCodec = "unsupported_codec"
+        case permissionDenied = "permission_denied"
+        case inputOutput = "io_error"
+        case notRegularFile = "not_regular_file"
+        case brokenSymlink = "broken_symlink"
+        case symlinkLoop = "symlink_loop"
+        case timeout
+        case blockedFormat = "blocked_format"
+        case changedWhileReading = "changed_while_reading"
+    }
+
+    /// Which of the closed list.
+    package let code: Code
+    /// What was found and what was expected, lower case, without a full stop.
+    package let message: String
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// Whether trying again later can help although the file stays the same.
+    package var isRetryable: Bool {
+        switch code {
+        case .inputOutput, .permissionDenied, .timeout, .changedWhileReading: true
+        default: false
+        }
+    }
+
+    package var description: String { "\(code.rawValue): \(message)" }
+}

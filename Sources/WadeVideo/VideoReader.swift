@@ -1,0 +1,144 @@
+//! Opens one video or still picture and gives the frames that are on show at the times asked for.
+internal import WadeImage
+
+/// A file whose first frame has been decoded: what `init` lets through can give frames.
+///
+/// Time is that of an abstract player: a frame is shown from its own presentation time until the next frame's; the first
+/// frame also before, the last one also after. Times count in seconds from the first displayed frame. Interlaced pictures
+/// come as they are stored, both fields woven. One thread decodes: the caller's.
+package struct VideoReader: ~Copyable {
+    /// What is known about the stream.
+    package let metadata: VideoMetadata
+    private let file: InputFile
+    private let limits: VideoLimits
+    private var player: FramePlayer
+    private var converter: PixelConverter
+    private var reportedFailures = 0
+
+    /// Opens the file at `path`, bytes as the kernel knows them; throws when it cannot give a single frame.
+    package init(path: [UInt8], limits: VideoLimits = VideoLimits()) throws(VideoError) {
+        let file = try InputFile(path: path)
+        let player = try FramePlayer(file: file, limits: limits)
+        let times = try PacketTimes(file: file, limits: limits)
+        metadata = VideoMetadata(player, times, limits)
+        converter = PixelConverter(codecName: player.cursor.facts.codecName)
+        self.player = player
+        self.file = file
+        self.limits = limits
+    }
+
+    /// The frames on show at `times` (seconds from the first frame, in any order), decoding no more than is needed.
+    package mutating func frames(at times: [Double]) throws(VideoError) -> SampledFrames {
+        player.restartClock()
+        var found: [Int: VideoFrame] = [:]
+        var last: (serial: Int, frame: VideoFrame)?
+        var distinct = 0
+        for index in times.indices.sorted(by: { times[$0] < times[$1] }) {
+            try player.show(times[index], of: file)
+            if let last, last.serial == player.serial {
+                found[index] = last.frame
+                continue
+            }
+            let frame = try picture()
+            distinct += 1
+            last = (player.serial, frame)
+            found[index] = frame
+        }
+        try file.checkUnchanged()
+        return summary(times.indices.compactMap { found[$0] }, times, distinct)
+    }
+
+    /// Every frame in order, as small pictures with their times, for the cut detector; one decoding pass.
+    mutating func thumbnails(
+        width: Int, height: Int, _ body: (RGBImage, Double) -> Void
+    ) throws(VideoError) {
+        player.restartClock()
+        try player.restart(file)
+        repeat {
+            let small = try converter.thumbnail(player.shown, width: width, height: height)
+            body(small, player.seconds(player.shownTicks))
+        } while try player.showNext()
+        try file.checkUnchanged()
+    }
+
+    /// Gives every frame in order to `body`.
+    package mutating func everyFrame(_ body: (VideoFrame) throws -> Void) throws {
+        player.restartClock()
+        try player.restart(file)
+        repeat { try body(picture()) } while try player.showNext()
+        try file.checkUnchanged()
+    }
+
+    /// The frame on show as a value.
+    private mutating func picture() throws(VideoError) -> VideoFrame {
+        let stored = try converter.picture(player.shown)
+        let facts = player.cursor.facts
+        let size = facts.shape(of: player.shown, limits)
+        let upright = facts.orientation(of: player.shown)
+            .applied(to: stretched(stored, width: size.width, height: size.height))
+        return VideoFrame(
+            image: upright, time: player.seconds(player.shownTicks),
+            duration: facts.clock.seconds(player.shown.duration))
+    }
+
+    private mutating func summary(_ frames: [VideoFrame], _ times: [Double], _ distinct: Int)
+        -> SampledFrames
+    {
+        // After a new start the count begins anew.
+        let failures = player.cursor.failures
+        let failed = failures >= reportedFailures ? failures - reportedFailures : failures
+        reportedFailures = failures
+        var flags: [VideoFlag] = []
+        if failed > 0 { flags.append(.framesMissing) }
+        if distinct < times.count { flags.append(.shortClip) }
+        if metadata.isHighDynamicRange { flags.append(.toneMapped) }
+        if metadata.isTruncated || player.cursor.isTruncated { flags.append(.truncatedFile) }
+        return SampledFrames(
+            frames: frames, times: times, distinctCount: distinct, failed: failed,
+            flags: flags.sorted())
+    }
+}
+
+extension StreamFacts {
+    /// The stored picture's size once its samples are square.
+    func shape(of frame: borrowing Frame, _ limits: VideoLimits) -> (width: Int, height: Int) {
+        guard let ratio = sampleAspectRatio ?? frame.sampleAspectRatio else {
+            return (frame.width, frame.height)
+        }
+        return ratio.displayedSize(
+            width: frame.width, height: frame.height, maximumPixels: limits.maximumPixels)
+    }
+
+    /// Which way up: the picture's own word (Exif, SEI) before the container's.
+    func orientation(of frame: borrowing Frame) -> Orientation { frame.orientation ?? orientation }
+}
+
+extension VideoMetadata {
+    /// The facts after the first frame was decoded and the packets' times were read.
+    init(_ player: borrowing FramePlayer, _ times: PacketTimes, _ limits: VideoLimits) {
+        let facts = player.cursor.facts
+        let size = facts.shape(of: player.shown, limits)
+        let turn = facts.orientation(of: player.shown)
+        width = turn.isSideways ? size.height : size.width
+        height = turn.isSideways ? size.width : size.height
+        rotationDegrees = turn.rotation
+        isMirrored = turn.mirrored
+        codec = facts.codecName
+        pixelFormat = player.shown.formatName
+        transfer = player.shown.transferName
+        isHighDynamicRange = HighDynamicRange(player.shown) != nil
+        averageRate = facts.averageRate
+        container = player.cursor.containerName
+        isStill = Containers.isStill(container)
+        containerDuration = isStill ? -1 : facts.containerDuration ?? -1
+        frameCount = times.count ?? facts.frameCount ?? -1
+        hasVariableRate = times.hasVariableRate ?? false
+        let counted = Double(times.count ?? 0) * facts.nominalFrameDuration
+        let measured = times.end.map { player.seconds($0) } ?? counted
+        duration = isStill ? 0 : max(0, measured)
+        startTime = facts.clock.seconds(player.firstTicks)
+        streamIndex = facts.streamIndex
+        videoStreamCount = facts.videoStreamCount
+        isTruncated = times.isTruncated || player.cursor.isTruncated
+    }
+}
