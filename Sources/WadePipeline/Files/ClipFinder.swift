@@ -8,6 +8,8 @@ package struct FoundFile: Sendable, Equatable {
     package var relativePath: PathBytes
     /// Why it cannot be tried; nil for a file that can.
     package var failure: ClipFailure?
+    /// Whether the user named it: then it is tried however young it is.
+    package var isArgument = false
 }
 
 /// Why a name in a folder is not taken.
@@ -88,7 +90,7 @@ package struct ClipFinder {
         do {
             switch try FileStatus.of(path, followingLinks: true).kind {
             case .folder: walk(path)
-            case .regular: take(path, failure: nil)
+            case .regular: take(path, failure: nil, isArgument: true)
             case .link, .other:
                 take(path, failure: .finding(.notRegularFile, "neither a file nor a folder"))
             }
@@ -97,11 +99,12 @@ package struct ClipFinder {
         }
     }
 
-    private mutating func take(_ path: PathBytes, failure: ClipFailure?) {
+    private mutating func take(_ path: PathBytes, failure: ClipFailure?, isArgument: Bool = false) {
         guard taken.insert(path).inserted else { return }
         findings.files.append(
             FoundFile(
-                path: path, relativePath: path.relative(to: findings.root), failure: failure))
+                path: path, relativePath: path.relative(to: findings.root), failure: failure,
+                isArgument: isArgument))
     }
 
     private mutating func skip(_ path: PathBytes, _ reason: SkipReason) {

@@ -1,0 +1,39 @@
+//! A pipeline: everything that decides an answer except the clip, as the user's YAML file says it.
+package import WadeVideo
+
+/// What a pipeline file says, with the defaults filled in and every path made absolute.
+package struct Pipeline: Sendable, Equatable {
+    /// Precision of the model's weights and products.
+    package enum Precision: String, Sendable, CaseIterable {
+        case float32, bfloat16, int8
+    }
+
+    /// The pipeline's name: the file's name unless it gives one.
+    package var name: String
+    /// A model bundle's name, or its folder.
+    package var model: String
+    /// Precision of the model's weights and products; default `float32`.
+    package var precision: Precision
+    /// The tasks, in the order of the output; at least one.
+    package var tasks: [AnnotationTask]
+    /// The demonstrations, in the order of the prompt.
+    package var demonstrations: [Demonstration]
+    /// Which frames are looked at; default 8, uniformly.
+    package var sampling: FrameSampling
+    /// How a file is cut into clips; default not at all.
+    package var segmentation: Segmentation
+    /// How answers are generated; default greedily.
+    package var decoding: Decoding
+    /// Template of `custom_id`: `{id}`, `{index}` and `{task}` are filled in; empty if unused.
+    package var customID: String
+
+    /// The demonstrations that answer `task`, in the order of the prompt.
+    package func demonstrations(for task: AnnotationTask) -> [Demonstration] {
+        demonstrations.filter { $0.answers[task.id] != nil }
+    }
+
+    /// The pipeline in the YAML file at `path`; throws `pipeline` with the place of the first fault.
+    package static func read(_ path: PathBytes) throws(PipelineError) -> Pipeline {
+        try PipelineReader(path: path).read()
+    }
+}

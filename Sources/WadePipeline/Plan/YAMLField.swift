@@ -1,0 +1,145 @@
+//! YAML with the place of every value, so that a complaint can name file, line and column.
+import Foundation
+import Yams
+
+/// A value of a YAML file.
+struct YAMLField {
+    private let node: Node
+    private let file: String
+    private let position: Mark?
+    /// The names that led here, such as `tasks[0].question`.
+    let name: String
+
+    /// The one document in `bytes`; throws `pipeline` with the place of the fault.
+    static func read(_ bytes: [UInt8], file: String) throws(PipelineError) -> YAMLField {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .pipeline(
+                place: "\(file):1:1", found: "bytes that are not UTF-8", expected: "UTF-8")
+        }
+        do {
+            guard let node = try compose(yaml: text) else {
+                throw PipelineError.pipeline(
+                    place: "\(file):1:1", found: "nothing", expected: "a pipeline")
+            }
+            return YAMLField(node: node, file: file, position: node.mark, name: "")
+        } catch let error as PipelineError {
+            throw error
+        } catch {
+            throw fault(error, file: file)
+        }
+    }
+
+    private static func fault(_ error: any Error, file: String) -> PipelineError {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return .pipeline(
+                place: "\(file):\(mark.line):\(mark.column)", found: problem, expected: "YAML")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            return .pipeline(
+                place: "\(file):\(context.mark.line):\(context.mark.column)",
+                found: duplicates.sorted().joined(separator: ", ") + " twice",
+                expected: "each name once")
+        default:
+            return .pipeline(place: "\(file):1:1", found: "\(error)", expected: "YAML")
+        }
+    }
+
+    /// The error that something else than `expected` stands here.
+    func wrong(_ expected: String, found: String? = nil) -> PipelineError {
+        let mark = node.mark ?? position
+        let place = "\(file):\(mark?.line ?? 1):\(mark?.column ?? 1)"
+        let subject = name.isEmpty ? "" : "\(name): "
+        return .pipeline(place: place, found: found ?? subject + summary, expected: expected)
+    }
+
+    private var summary: String {
+        switch node {
+        case .scalar(let scalar): return scalar.string.shownShort
+        case .mapping(let members): return "\(members.count) named values"
+        case .sequence(let elements): return "a list of \(elements.count)"
+        case .alias: return "an alias"
+        }
+    }
+
+    /// The members of named values, of which all must be among `known`.
+    func members(_ known: [String]) throws(PipelineError) -> [String: YAMLField] {
+        guard case .mapping(let mapping) = node else { throw wrong("named values: \(list(known))") }
+        var members: [String: YAMLField] = [:]
+        for (key, value) in mapping {
+            let field = YAMLField(node: key, file: file, position: mapping.mark, name: name)
+            guard let text = key.scalar?.string, known.contains(text) else {
+                throw field.wrong(
+                    "one of \(list(known))", found: "unknown name \(field.summary)")
+            }
+            members[text] = YAMLField(
+                node: value, file: file, position: key.mark,
+                name: name.isEmpty ? text : "\(name).\(text)")
+        }
+        return members
+    }
+
+    /// All members, whatever their names, in the order of the file.
+    func anyMembers() throws(PipelineError) -> [(name: YAMLField, value: YAMLField)] {
+        guard case .mapping(let mapping) = node else { throw wrong("named values") }
+        return mapping.map { key, value in
+            (
+                YAMLField(node: key, file: file, position: mapping.mark, name: name),
+                YAMLField(node: value, file: file, position: key.mark, name: name)
+            )
+        }
+    }
+
+    private func list(_ names: [String]) -> String { names.joined(separator: ", ") }
+
+    /// Whether named values stand here.
+    var isMapping: Bool { if case .mapping = node { true } else { false } }
+
+    /// The elements of a list.
+    func elements() throws(PipelineError) -> [YAMLField] {
+        guard case .sequence(let sequence) = node else { throw wrong("a list") }
+        return sequence.enumerated().map { index, element in
+            YAMLField(
+                node: element, file: file, position: sequence.mark, name: "\(name)[\(index)]")
+        }
+    }
+
+    /// A text, as it is written: `yes` is `yes`.
+    func text() throws(PipelineError) -> String {
+        guard case .scalar(let scalar) = node, !isEmptyPlain(scalar) else { throw wrong("a text") }
+        return scalar.string
+    }
+
+    private func isEmptyPlain(_ scalar: Node.Scalar) -> Bool {
+        scalar.style == .plain
+            && (scalar.string.isEmpty || scalar.string == "~" || scalar.string == "null")
+    }
+
+    /// A whole number in `range`.
+    func integer(in range: ClosedRange<Int>) throws(PipelineError) -> Int {
+        guard let text = node.scalar?.string, let number = Int(text), range.contains(number) else {
+            let bounds =
+                range.upperBound == .max
+                ? "of at least \(range.lowerBound)"
+                : "from \(range.lowerBound) to \(range.upperBound)"
+            throw wrong("a whole number \(bounds)")
+        }
+        return number
+    }
+
+    /// A finite number in `range`.
+    func number(in range: ClosedRange<Double>) throws(PipelineError) -> Double {
+        guard let text = node.scalar?.string, let number = Double(text), number.isFinite,
+            range.contains(number)
+        else { throw wrong("a number from \(range.lowerBound) to \(range.upperBound)") }
+        return number
+    }
+
+    /// One word of a closed list.
+    func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word {
+        guard let text = node.scalar?.string, let word = Word(rawValue: text) else {
+            throw wrong("one of \(list(Word.allCases.map(\.rawValue)))")
+        }
+        return word
+    }
+}

@@ -1,0 +1,170 @@
+//! A run: files in, one line per clip and task out, in the order of the input whatever the number of workers.
+
+/// How far a run has come.
+package struct RunProgress: Sendable {
+    /// Files looked at.
+    package var filesSeen: Int
+    /// Files found.
+    package var filesFound: Int
+    /// What has been written.
+    package var summary: RunSummary
+}
+
+/// Lets an annotator answer a plan's tasks about its files.
+package struct AnnotationRun<Tokens: Sendable> {
+    private typealias Encoded = (job: ClipJob, clip: Result<EncodedClip<Tokens>, ClipFailure>?)
+
+    private let plan: RunPlan
+    private let ledger: Ledger
+    private let annotator: Annotator<Tokens>
+    private let stop: StopRequest
+
+    /// A run of `plan` by `annotator` on top of what `ledger` holds, ended early by `stop`.
+    package init(
+        plan: RunPlan, ledger: Ledger, annotator: Annotator<Tokens>, stop: StopRequest
+    ) {
+        self.plan = plan
+        self.ledger = ledger
+        self.annotator = annotator
+        self.stop = stop
+    }
+
+    /// Writes what is left to do with `writer`; throws when it cannot write. `progress` hears after every batch.
+    package func run(
+        writer: consuming JSONLinesWriter, isReadable: Bool,
+        progress: (RunProgress) -> Void
+    ) throws(PipelineError) -> RunSummary {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var journal = RecordJournal(
+            writer: writer, plan: plan, ledger: ledger, isReadable: isReadable)
+        var feed = ClipFeed(plan: plan, ledger: ledger, annotator: annotator, stop: stop)
+        let encoders = WorkerPool<ClipJob, Encoded>(
+            workers: plan.settings.workers, inFlight: plan.settings.workers + annotator.batch
+        ) { [annotator] job in
+            guard job.needsEncoding, let source = job.source else { return (job, nil) }
+            return (job, annotator.encode(source, job.span))
+        }
+        var isFinished = false
+        while !isFinished, stop.reason == nil {
+            var batch: [Encoded] = []
+            while batch.count < annotator.batch, stop.reason == nil {
+                if let encoded = encoders.next(from: { feed.next() }) {
+                    batch.append(encoded)
+                } else if feed.isExhausted {
+                    isFinished = true
+                    break
+                }
+            }
+            try answer(batch, &journal)
+            progress(
+                RunProgress(
+                    filesSeen: feed.filesSeen, filesFound: plan.findings.files.count,
+                    summary: journal.summary))
+        }
+        try journal.finish()
+        return summary(journal.summary, feed, seconds: clock.now - start)
+    }
+
+    /// Asks everything about the clips of a batch at once and writes the lines clip by clip.
+    private func answer(_ batch: [Encoded], _ journal: inout RecordJournal) throws(PipelineError) {
+        var questions: [ClipQuestion<Tokens>] = []
+        for (job, clip) in batch {
+            guard case .success(let clip) = clip else { continue }
+            for line in job.lines where line.copyOf == nil {
+                questions.append(
+                    ClipQuestion(tokens: clip.tokens, task: plan.pipeline.tasks[line.task]))
+            }
+        }
+        let answers = questions.isEmpty ? [] : annotator.answer(questions)
+        precondition(answers.count == questions.count, "one answer for every question")
+        var next = answers.makeIterator()
+        for (job, clip) in batch {
+            if case .success = clip { journal.countClip() }
+            for line in job.lines {
+                if let failure = job.failure {
+                    try journal.write(
+                        job, line, clip: EncodedClip<Tokens>?.none, answer: .failure(failure))
+                } else if let original = line.copyOf {
+                    try journal.writeCopy(job, line, of: original)
+                } else {
+                    try write(job, line, clip, &next, &journal)
+                }
+            }
+        }
+    }
+
+    private func write(
+        _ job: ClipJob, _ line: ClipJob.Line, _ clip: Result<EncodedClip<Tokens>, ClipFailure>?,
+        _ answers: inout IndexingIterator<[Result<ClipAnswer, ClipFailure>]>,
+        _ journal: inout RecordJournal
+    ) throws(PipelineError) {
+        switch clip {
+        case .success(let clip):
+            guard let answer = answers.next() else { return }
+            try journal.write(job, line, clip: clip, answer: answer)
+        case .failure(let failure):
+            try journal.write(
+                job, line, clip: EncodedClip<Tokens>?.none, answer: .failure(failure))
+        case nil: return
+        }
+    }
+
+    private func summary(_ written: RunSummary, _ feed: ClipFeed<Tokens>, seconds: Duration)
+        -> RunSummary
+    {
+        var summary = written
+        summary.files = plan.findings.files.count
+        for (_, reason) in plan.findings.skipped {
+            summary.skipped[reason.rawValue, default: 0] += 1
+        }
+        summary.deferred = feed.schedule.deferred
+        summary.filesDone = feed.schedule.done
+        summary.parked = feed.schedule.parked
+        summary.seconds =
+            Double(seconds.components.seconds)
+            + Double(seconds.components.attoseconds / 1_000_000_000_000_000) / 1000
+        summary.stop = stop.reason
+        return summary
+    }
+}
+
+/// The clips that are left to do, one after the other.
+private struct ClipFeed<Tokens: Sendable> {
+    private var files: IndexingIterator<[FoundFile]>
+    private let intake: WorkerPool<FoundFile, IntakenFile>
+    private let stop: StopRequest
+    private var waiting: [ClipJob] = []
+    /// The decisions so far.
+    private(set) var schedule: ClipSchedule
+    /// Files looked at.
+    private(set) var filesSeen = 0
+    /// Whether nothing more will come.
+    private(set) var isExhausted = false
+
+    init(plan: RunPlan, ledger: Ledger, annotator: Annotator<Tokens>, stop: StopRequest) {
+        files = plan.findings.files.makeIterator()
+        schedule = ClipSchedule(plan: plan, ledger: ledger)
+        self.stop = stop
+        let reader = FileIntake(plan: plan, ledger: ledger, spans: annotator.spans)
+        intake = WorkerPool(
+            workers: plan.settings.workers, inFlight: 2 * plan.settings.workers,
+            work: { reader.take($0) })
+    }
+
+    /// The next clip; nil when there is none at hand or a stop is wished.
+    mutating func next() -> ClipJob? {
+        // Done files are many and cheap; after some of them, answers that are ready get written first.
+        for _ in 0..<32 {
+            if let job = waiting.popLast() { return job }
+            guard stop.reason == nil else { return nil }
+            guard let intaken = intake.next(from: { files.next() }) else {
+                isExhausted = true
+                return nil
+            }
+            filesSeen += 1
+            waiting = schedule.jobs(for: intaken).reversed()
+        }
+        return waiting.popLast()
+    }
+}

@@ -1,0 +1,110 @@
+//! What a run needs of the model: to cut a file, to encode a clip, to answer questions about it.
+package import WadeVideo
+
+/// A file whose content is known.
+package struct ClipSource: Sendable {
+    /// Where it is, from `/`.
+    package var path: PathBytes
+    /// Its path in the record.
+    package var relativePath: PathBytes
+    /// Its content.
+    package var identity: ContentIdentity
+}
+
+/// A clip as the language model takes it.
+package struct EncodedClip<Tokens: Sendable>: Sendable {
+    /// The visual tokens.
+    package var tokens: Tokens
+    /// Duration, size, codec and the like; the run fills in path and content.
+    package var video: AnnotationRecord.Video
+    /// The span that was looked at.
+    package var span: ClipSpan
+    /// The frames that were looked at.
+    package var frames: AnnotationRecord.Frames
+    /// What is to be said about them.
+    package var flags: [AnnotationRecord.Flag]
+    /// Milliseconds of decoding.
+    package var decodeMilliseconds: Int
+    /// Milliseconds in the vision encoder and the resampler.
+    package var visionMilliseconds: Int
+
+    /// An encoded clip.
+    package init(
+        tokens: Tokens, video: AnnotationRecord.Video, span: ClipSpan,
+        frames: AnnotationRecord.Frames, flags: [AnnotationRecord.Flag],
+        decodeMilliseconds: Int = 0, visionMilliseconds: Int = 0
+    ) {
+        self.tokens = tokens
+        self.video = video
+        self.span = span
+        self.frames = frames
+        self.flags = flags
+        self.decodeMilliseconds = decodeMilliseconds
+        self.visionMilliseconds = visionMilliseconds
+    }
+}
+
+/// One task about one clip.
+package struct ClipQuestion<Tokens: Sendable>: Sendable {
+    /// The clip's visual tokens.
+    package var tokens: Tokens
+    /// The task; the run asks only for tasks of its pipeline.
+    package var task: AnnotationTask
+}
+
+/// What the language model said; the run makes `output.text` of it.
+package struct ClipAnswer: Sendable, Equatable {
+    /// Exactly what was generated; for a classification the chosen words.
+    package var raw = ""
+    /// Index into the task's choices; -1 if open-ended.
+    package var choice = -1
+    /// Mean token log-probability of each choice.
+    package var choiceLogProbabilities: [Double] = []
+    /// Why generation stopped.
+    package var finish = AnnotationRecord.Finish.none
+    /// Generated tokens.
+    package var tokens = 0
+    /// Tries that generation took.
+    package var attempts = 1
+    /// How sure the model is.
+    package var score = AnnotationRecord.Score()
+    /// What generation has to say.
+    package var flags: [AnnotationRecord.Flag] = []
+    /// Milliseconds of running the prompt through the language model.
+    package var prefillMilliseconds = 0
+    /// Milliseconds of generation.
+    package var generateMilliseconds = 0
+
+    /// An empty answer.
+    package init() {}
+}
+
+/// The model as a run sees it. Answers must not depend on which questions are asked together.
+package struct Annotator<Tokens: Sendable>: Sendable {
+    /// The clips of a file; asked only when the pipeline cuts files. Runs on a worker.
+    package var spans: @Sendable (ClipSource) -> Result<[ClipSpan], ClipFailure>
+    /// A clip's visual tokens; the whole file when the span is nil. Runs on a worker.
+    package var encode:
+        @Sendable (ClipSource, ClipSpan?) -> Result<EncodedClip<Tokens>, ClipFailure>
+    /// One result for every question, in their order. Runs on the run's own thread.
+    package var answer: @Sendable ([ClipQuestion<Tokens>]) -> [Result<ClipAnswer, ClipFailure>]
+    /// Clips that are answered together.
+    package var batch: Int
+
+    /// An annotator of three functions.
+    package init(
+        batch: Int,
+        spans: @escaping @Sendable (ClipSource) -> Result<[ClipSpan], ClipFailure>,
+        encode:
+            @escaping @Sendable (ClipSource, ClipSpan?) -> Result<
+                EncodedClip<Tokens>, ClipFailure
+            >,
+        answer: @escaping @Sendable ([ClipQuestion<Tokens>]) -> [Result<ClipAnswer, ClipFailure>]
+    ) {
+        precondition(batch > 0, "Annotator: a batch of \(batch)")
+        self.batch = batch
+        self.spans = spans
+        self.encode = encode
+        self.answer = answer
+    }
+}

@@ -1,0 +1,149 @@
+//! The second stage of a run, one file after the other: which clips and tasks are left to do.
+import WadeVideo
+
+/// A clip with the lines that are to be written about it.
+struct ClipJob: Sendable {
+    /// A line to be written.
+    struct Line: Sendable {
+        /// The task's number in the pipeline.
+        var task: Int
+        /// The line's key.
+        var key: LedgerKey
+        /// The key whose answer is reused, for a second file with the same content.
+        var copyOf: LedgerKey?
+    }
+
+    /// The file.
+    var file: FoundFile
+    /// Its content; nil when it cannot be read.
+    var identity: ContentIdentity?
+    /// Why there is nothing to encode.
+    var failure: ClipFailure?
+    /// The span; nil for the whole file.
+    var span: ClipSpan?
+    /// Position among the file's clips.
+    var index: Int
+    /// Number of the file's clips.
+    var count: Int
+    /// The lines, in the order of the tasks.
+    var lines: [Line]
+
+    /// Whether anything is to be decoded.
+    var needsEncoding: Bool { failure == nil && lines.contains { $0.copyOf == nil } }
+
+    /// The clip's source; nil when the content cannot be read.
+    var source: ClipSource? {
+        identity.map {
+            ClipSource(path: file.path, relativePath: file.relativePath, identity: $0)
+        }
+    }
+}
+
+/// Decides, in the order of the input, what each file needs. A content is answered once: the first file that has it is the
+/// original; further files get lines that repeat its answer. A file that has only been renamed needs nothing.
+struct ClipSchedule {
+    private let plan: RunPlan
+    private let ledger: Ledger
+    /// Contents met in this run, by the key of their first clip, with their number of clips.
+    private var met: [LedgerKey: Int] = [:]
+    /// Lines not written because they failed too often.
+    private(set) var parked = 0
+    /// Files left to the next run.
+    private(set) var deferred = 0
+    /// Files that need nothing.
+    private(set) var done = 0
+
+    /// A schedule for `plan` on top of what `ledger` holds.
+    init(plan: RunPlan, ledger: Ledger) {
+        self.plan = plan
+        self.ledger = ledger
+    }
+
+    /// What is left to do about `intaken`.
+    mutating func jobs(for intaken: IntakenFile) -> [ClipJob] {
+        let jobs: [ClipJob]
+        switch intaken.outcome {
+        case .deferred:
+            deferred += 1
+            return []
+        case .failed(let failure, nil):
+            jobs = self.jobs(forUnreadable: intaken.file, failure: failure)
+        case .failed(let failure, let identity?):
+            jobs = self.jobs(for: intaken.file, identity, spans: nil, failure: failure)
+        case .identified(let identity, let spans):
+            jobs = self.jobs(for: intaken.file, identity, spans: spans, failure: nil)
+        }
+        if jobs.isEmpty { done += 1 }
+        return jobs
+    }
+
+    /// A file that still cannot be read is looked at in every run and written down once.
+    private func jobs(forUnreadable file: FoundFile, failure: ClipFailure) -> [ClipJob] {
+        let lines = plan.pipeline.tasks.indices.compactMap { task -> ClipJob.Line? in
+            let key = plan.key(unreadable: file.relativePath, task: task)
+            return ledger.entries[key] == nil ? ClipJob.Line(task: task, key: key) : nil
+        }
+        guard !lines.isEmpty else { return [] }
+        return [
+            ClipJob(
+                file: file, identity: nil, failure: failure, span: nil, index: 0, count: 1,
+                lines: lines)
+        ]
+    }
+
+    private mutating func jobs(
+        for file: FoundFile, _ identity: ContentIdentity, spans: [ClipSpan]?,
+        failure: ClipFailure?
+    ) -> [ClipJob] {
+        let roles = plan.pipeline.tasks.indices.map { task in
+            role(of: file, content: identity.digest, task: task, clips: spans?.count)
+        }
+        let count = roles.map(\.count).max() ?? 1
+        return (0..<count).compactMap { index in
+            let lines = roles.indices.compactMap { task -> ClipJob.Line? in
+                guard index < roles[task].count else { return nil }
+                return line(file, identity, index: index, task: task, isCopy: roles[task].isCopy)
+            }
+            guard !lines.isEmpty else { return nil }
+            let span = spans.flatMap { index < $0.count ? $0[index] : nil }
+            return ClipJob(
+                file: file, identity: identity, failure: failure, span: span, index: index,
+                count: count, lines: lines)
+        }
+    }
+
+    /// Whether `file` is the original of its content for a task, and how many clips there are.
+    private mutating func role(of file: FoundFile, content: [UInt8], task: Int, clips: Int?)
+        -> (isCopy: Bool, count: Int)
+    {
+        let first = plan.key(content, index: 0, task: task)
+        if let count = met[first] { return (true, count) }
+        let entry = ledger.entries[first]
+        let count = clips ?? entry?.boundedClipCount ?? 1
+        if let entry, entry.path != PathIdentity(file.relativePath).pathHash,
+            plan.paths.contains(entry.path)
+        {
+            return (true, entry.boundedClipCount)
+        }
+        met[first] = count
+        return (false, count)
+    }
+
+    private mutating func line(
+        _ file: FoundFile, _ identity: ContentIdentity, index: Int, task: Int, isCopy: Bool
+    ) -> ClipJob.Line? {
+        let original = plan.key(identity.digest, index: index, task: task)
+        let key =
+            isCopy
+            ? plan.key(identity.digest, index: index, task: task, copy: file.relativePath)
+            : original
+        switch ledger.verdict(on: key, retries: plan.settings.retries) {
+        case .done: return nil
+        case .parked:
+            parked += 1
+            return nil
+        case .missing, .failed:
+            return ClipJob.Line(task: task, key: key, copyOf: isCopy ? original : nil)
+        }
+    }
+}

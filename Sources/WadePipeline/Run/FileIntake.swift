@@ -1,0 +1,103 @@
+//! The first stage of a run, on the workers: what is this file, and where are its clips.
+import Glibc
+import WadeVideo
+
+/// What the first stage has learned about a file.
+struct IntakenFile: Sendable {
+    /// What became of it.
+    enum Outcome: Sendable {
+        /// It has just been changed; the next run will take it.
+        case deferred
+        /// It cannot be read or cut; with its identity when the bytes could be read.
+        case failed(ClipFailure, ContentIdentity?)
+        /// Its identity, and its clips where the pipeline cuts files and the ledger does not hold them all.
+        case identified(ContentIdentity, [ClipSpan]?)
+    }
+
+    /// The file.
+    var file: FoundFile
+    /// What became of it.
+    var outcome: Outcome
+}
+
+/// Reads identities; immutable, so that every worker uses the same one.
+struct FileIntake: Sendable {
+    /// The run's plan.
+    let plan: RunPlan
+    /// What the output held when the run began.
+    let ledger: Ledger
+    /// The clips of a file.
+    let spans: @Sendable (ClipSource) -> Result<[ClipSpan], ClipFailure>
+
+    /// What can be said about `file` without decoding more than its clips' borders.
+    func take(_ file: FoundFile) -> IntakenFile {
+        if let failure = file.failure {
+            return IntakenFile(file: file, outcome: .failed(failure, nil))
+        }
+        if !file.isArgument, let status = try? FileStatus.of(file.path, followingLinks: true) {
+            let age = time(nil) - status.modifiedSeconds
+            if age >= 0, age < plan.settings.settleSeconds {
+                return IntakenFile(file: file, outcome: .deferred)
+            }
+        }
+        do {
+            let identity = try ContentIdentity.read(
+                file.path, known: { ledger.content(of: file.relativePath, status: $0) })
+            return IntakenFile(file: file, outcome: cut(file, identity))
+        } catch {
+            return IntakenFile(file: file, outcome: .failed(error, nil))
+        }
+    }
+
+    private func cut(_ file: FoundFile, _ identity: ContentIdentity) -> IntakenFile.Outcome {
+        guard plan.pipeline.segmentation != .whole, !isDone(identity.digest) else {
+            return .identified(identity, nil)
+        }
+        let source = ClipSource(
+            path: file.path, relativePath: file.relativePath, identity: identity)
+        switch spans(source) {
+        case .success(let spans) where spans.isEmpty:
+            let failure = ClipFailure(
+                code: .noFrames, stage: .decode, message: "found no clips in the file")
+            return .failed(failure, identity)
+        case .success(let spans): return .identified(identity, spans)
+        case .failure(let failure): return .failed(failure, identity)
+        }
+    }
+
+    /// Whether every clip of the content is settled for every task.
+    private func isDone(_ content: [UInt8]) -> Bool {
+        plan.pipeline.tasks.indices.allSatisfy { task in
+            guard let first = ledger.entries[plan.key(content, index: 0, task: task)] else {
+                return false
+            }
+            return (0..<first.boundedClipCount).allSatisfy { index in
+                let key = plan.key(content, index: index, task: task)
+                let verdict = ledger.verdict(on: key, retries: plan.settings.retries)
+                return verdict == .done || verdict == .parked
+            }
+        }
+    }
+}
+
+extension Ledger.Entry {
+    /// The number of clips, within what a file can be cut into: the line may not be ours.
+    var boundedClipCount: Int { min(max(1, clipCount), Segmentation.mostSpans) }
+}
+
+extension RunPlan {
+    /// The key of clip `index` of `content` for the task numbered `task`; `copy` is the path of a second file with that content.
+    func key(_ content: [UInt8], index: Int, task: Int, copy: PathBytes? = nil) -> LedgerKey {
+        RecordKey(
+            content: content, index: index, boundary: pipeline.segmentation.boundary.rawValue,
+            task: pipeline.tasks[task].id, recipe: recipes[task].id, copy: copy
+        ).key
+    }
+
+    /// The key of a file whose content cannot be read.
+    func key(unreadable path: PathBytes, task: Int) -> LedgerKey {
+        RecordKey(
+            unreadable: path, task: pipeline.tasks[task].id, recipe: recipes[task].id
+        ).key
+    }
+}

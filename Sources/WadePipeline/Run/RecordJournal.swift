@@ -1,0 +1,229 @@
+//! The last stage of a run: numbers the records, writes them, and counts.
+
+import WadeVideo
+
+/// Writes a run's records to its output in the order in which they are given.
+struct RecordJournal: ~Copyable {
+    private var writer: JSONLinesWriter
+    private let plan: RunPlan
+    private let ledger: Ledger
+    private let keepsLines: Bool
+    private var sequence: Int
+    /// Where the lines of this run begin, and their length; the lines themselves when the output cannot be read back.
+    private var written: [LedgerKey: (offset: Int, length: Int)] = [:]
+    private var kept: [LedgerKey: [UInt8]] = [:]
+    /// What has been written so far.
+    private(set) var summary = RunSummary()
+
+    /// A journal that appends with `writer`; `isReadable` says whether the output is a file.
+    init(
+        writer: consuming JSONLinesWriter, plan: RunPlan, ledger: Ledger, isReadable: Bool
+    ) {
+        self.writer = writer
+        self.plan = plan
+        self.ledger = ledger
+        keepsLines = !isReadable
+        sequence = ledger.lastSequence < .max ? ledger.lastSequence + 1 : 0
+    }
+
+    /// Writes the record of `answer` about an encoded clip, or of the failure to make one.
+    mutating func write<Tokens>(
+        _ job: ClipJob, _ line: ClipJob.Line, clip: EncodedClip<Tokens>?,
+        answer: Result<ClipAnswer, ClipFailure>
+    ) throws(PipelineError) {
+        var record = base(job, line)
+        if let clip { fill(&record, with: clip, file: job) }
+        switch answer {
+        case .success(let answer): fill(&record, with: answer, task: line.task)
+        case .failure(let failure):
+            record.status = .error
+            record.error = AnnotationRecord.Failure(failure)
+        }
+        try append(record, key: line.key)
+    }
+
+    /// Writes the record of `line.copyOf` once more for another file with the same content.
+    mutating func writeCopy(_ job: ClipJob, _ line: ClipJob.Line, of original: LedgerKey)
+        throws(PipelineError)
+    {
+        let fresh = base(job, line)
+        var record = fresh
+        do {
+            record = try AnnotationRecord(line: try self.line(of: original))
+        } catch .record {
+            record.status = .error
+            record.error = AnnotationRecord.Failure(
+                ClipFailure(
+                    code: .internal, stage: .generate,
+                    message: "the record with the same content cannot be read"))
+        }
+        record.key = fresh.key
+        record.customID = fresh.customID
+        record.video.id = fresh.video.id
+        record.video.path = fresh.video.path
+        record.video.pathBytesBase64 = fresh.video.pathBytesBase64
+        record.video.mtime = fresh.video.mtime
+        record.run = fresh.run
+        record.sameAs = Hexadecimal.text(original.bytes)
+        try append(record, key: line.key)
+    }
+
+    private func line(of key: LedgerKey) throws(PipelineError) -> [UInt8] {
+        if let line = kept[key] { return line }
+        if let place = written[key] {
+            return try writer.line(at: place.offset, length: place.length)
+        }
+        guard let entry = ledger.entries[key] else {
+            throw .record(field: "key", found: "nothing", expected: "a record to repeat")
+        }
+        return try writer.line(at: entry.offset, length: entry.length)
+    }
+
+    private mutating func append(_ record: AnnotationRecord, key: LedgerKey) throws(PipelineError) {
+        var record = record
+        var line: [UInt8]
+        do {
+            line = try record.line()
+        } catch .notFinite(let field, let found) {
+            record = withoutAnswer(
+                record, reason: "\(field): found \(found), expected a finite number")
+            line = try record.line()
+        }
+        let offset = try writer.append(line)
+        if keepsLines {
+            kept[key] = line
+        } else {
+            written[key] = (offset, line.count - 1)
+        }
+        sequence += 1
+        count(record)
+    }
+
+    private func withoutAnswer(_ record: AnnotationRecord, reason: String) -> AnnotationRecord {
+        var record = record
+        record.output = AnnotationRecord.Output()
+        record.score = AnnotationRecord.Score()
+        record.frames = AnnotationRecord.Frames()
+        record.clip.start = 0
+        record.clip.end = -1
+        record.video.duration = -1
+        record.video.averageFrameRate = -1
+        record.status = .error
+        record.error = AnnotationRecord.Failure(
+            ClipFailure(code: .internal, stage: .generate, message: reason))
+        return record
+    }
+
+    private mutating func count(_ record: AnnotationRecord) {
+        if record.status == .error {
+            summary.failures += 1
+            summary.failureCodes[record.error.code, default: 0] += 1
+        } else if record.sameAs.isEmpty {
+            summary.answers += 1
+        } else {
+            summary.copies += 1
+        }
+        if record.status == .degraded { summary.degraded += 1 }
+    }
+
+    /// Notes that a clip was encoded.
+    mutating func countClip() {
+        summary.clips += 1
+    }
+
+    /// Brings everything to the disk.
+    mutating func finish() throws(PipelineError) {
+        try writer.synchronize()
+    }
+
+    // MARK: - Fields
+
+    private func base(_ job: ClipJob, _ line: ClipJob.Line) -> AnnotationRecord {
+        let task = plan.pipeline.tasks[line.task]
+        let recipe = plan.recipes[line.task]
+        var record = AnnotationRecord()
+        record.key = Hexadecimal.text(line.key.bytes)
+        record.recipeID = recipe.id
+        fillFile(&record, job)
+        record.clip.index = job.index
+        record.clip.count = job.count
+        record.clip.boundary = plan.pipeline.segmentation.boundary
+        if let span = job.span {
+            record.clip.start = span.start
+            record.clip.end = span.end
+        }
+        record.frames.strategy = plan.pipeline.sampling.strategy
+        record.task.id = task.id
+        record.task.type = task.type
+        record.task.question = task.question
+        record.task.questionID = task.questionID
+        record.task.choices = task.choices
+        record.demonstrations.setID = recipe.demonstrationsID
+        record.demonstrations.policy = recipe.demonstrationIDs.isEmpty ? .none : .fixed
+        record.demonstrations.ids = recipe.demonstrationIDs
+        record.model.name = plan.model.name
+        record.model.weightsSHA256 = plan.model.weightsSHA256
+        record.model.quantization = plan.pipeline.precision.rawValue
+        record.customID = customID(record)
+        record.run.id = plan.runID
+        record.run.sequence = sequence
+        record.run.createdAt = Timestamp.now()
+        record.run.wadeVersion = Program.version
+        record.run.host = plan.host
+        return record
+    }
+
+    private func fillFile(_ record: inout AnnotationRecord, _ job: ClipJob) {
+        let path = job.file.relativePath
+        record.video.id = path.stem.text
+        record.video.path = path.text
+        record.video.pathBytesBase64 = path.base64WhenLossy
+        if let identity = job.identity {
+            record.video.contentID = identity.text
+            record.video.bytes = identity.status.size
+            record.video.mtime = identity.status.modified
+        }
+    }
+
+    private func customID(_ record: AnnotationRecord) -> String {
+        [
+            ("{id}", record.video.id), ("{index}", "\(record.clip.index)"),
+            ("{task}", record.task.id),
+        ].reduce(plan.pipeline.customID) { text, part in
+            PromptTemplate.split(text, at: part.0).joined(separator: part.1)
+        }
+    }
+
+    private func fill<Tokens>(
+        _ record: inout AnnotationRecord, with clip: EncodedClip<Tokens>, file job: ClipJob
+    ) {
+        record.video = clip.video
+        fillFile(&record, job)
+        record.clip.start = clip.span.start
+        record.clip.end = clip.span.end
+        record.frames = clip.frames
+        record.frames.strategy = plan.pipeline.sampling.strategy
+        record.flags = Array(Set(clip.flags)).sorted()
+        let isLossy = clip.frames.failed > 0 || clip.flags.contains(where: \.isLoss)
+        record.status = isLossy ? .degraded : .ok
+        record.run.decodeMilliseconds = clip.decodeMilliseconds
+        record.run.visionMilliseconds = clip.visionMilliseconds
+    }
+
+    private func fill(_ record: inout AnnotationRecord, with answer: ClipAnswer, task: Int) {
+        let task = plan.pipeline.tasks[task]
+        record.output.raw = answer.raw
+        record.output.text =
+            task.choices.indices.contains(answer.choice)
+            ? task.choices[answer.choice] : Prompt.answer(in: answer.raw, task: task.type)
+        record.output.choice = answer.choice
+        record.output.choiceLogProbabilities = answer.choiceLogProbabilities
+        record.output.finish = answer.finish
+        record.output.tokens = answer.tokens
+        record.output.attempts = answer.attempts
+        record.score = answer.score
+        record.flags = Array(Set(record.flags + answer.flags)).sorted()
+        record.run.prefillMilliseconds = answer.prefillMilliseconds
+        record.run.generateMilliseconds = answer.generateMilliseconds
+    }
+}

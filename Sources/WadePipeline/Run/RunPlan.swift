@@ -1,0 +1,80 @@
+//! Everything a run has decided before its first clip.
+import Foundation
+import Glibc
+
+/// The program.
+package enum Program {
+    /// The version that records carry.
+    package static let version = "0.1.0"
+}
+
+/// How a run works; none of this changes an answer.
+package struct RunSettings: Sendable, Equatable {
+    /// Threads that decode and encode.
+    package var workers: Int
+    /// How often a later run tries again what may have failed by chance.
+    package var retries = 2
+    /// A file in a folder that changed within so many seconds is left to the next run: somebody may still be writing it.
+    package var settleSeconds = 2
+
+    /// Settings with `workers` threads.
+    package init(workers: Int) {
+        self.workers = workers
+    }
+}
+
+/// The immutable plan of a run.
+package struct RunPlan: Sendable {
+    /// What is asked.
+    package let pipeline: Pipeline
+    /// Who answers.
+    package let model: ModelIdentity
+    /// One recipe for each task, in the pipeline's order.
+    package let recipes: [Recipe]
+    /// What was found.
+    package let findings: Findings
+    /// How the run works.
+    package let settings: RunSettings
+    /// The run's id, a UUID of version 7.
+    package let runID: String
+    /// The machine's name.
+    package let host: String
+    /// Where every file is that this run knows.
+    let paths: Set<UInt64>
+
+    /// The plan to let `model` answer the pipeline's tasks about `findings`; throws when a demonstration cannot be read.
+    package init(
+        pipeline: Pipeline, model: ModelIdentity, findings: Findings, settings: RunSettings
+    ) throws(PipelineError) {
+        self.pipeline = pipeline
+        self.model = model
+        self.findings = findings
+        self.settings = settings
+        let contents = try Recipe.contents(of: pipeline)
+        var recipes: [Recipe] = []
+        for task in pipeline.tasks {
+            recipes.append(
+                try Recipe(pipeline, task: task, model: model, contents: contents))
+        }
+        self.recipes = recipes
+        runID = Self.makeRunID()
+        host = Host.name
+        paths = Set(findings.files.map { PathIdentity($0.relativePath).pathHash })
+    }
+
+    /// A UUID of version 7 (RFC 9562): 48 bits of milliseconds since 1970, the rest random.
+    private static func makeRunID() -> String {
+        var now = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
+        let milliseconds = UInt64(max(0, now.tv_sec)) &* 1000 &+ UInt64(now.tv_nsec / 1_000_000)
+        let high = (milliseconds << 16) | 0x7000 | UInt64.random(in: 0..<0x1000)
+        let low = UInt64.random(in: 0..<(1 << 62)) | (1 << 63)
+        let digits = Hexadecimal.text(LedgerKey(words: (high, low, 0, 0)).bytes.prefix(16))
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if [8, 12, 16, 20].contains(index) { text += "-" }
+            text.append(digit)
+        }
+        return text
+    }
+}

@@ -1,0 +1,108 @@
+//! What a run did, in numbers: one line of `runs.jsonl` beside the output.
+import Glibc
+
+/// Counts of a run.
+package struct RunSummary: Sendable, Equatable {
+    /// Files found and tried.
+    package var files = 0
+    /// Names that were not taken, by reason.
+    package var skipped: [String: Int] = [:]
+    /// Files left to the next run because they have just been changed.
+    package var deferred = 0
+    /// Files for which nothing was left to do.
+    package var filesDone = 0
+    /// Clips encoded.
+    package var clips = 0
+    /// Answers written.
+    package var answers = 0
+    /// Answers among them with lost frames.
+    package var degraded = 0
+    /// Answers reused for another file with the same content.
+    package var copies = 0
+    /// Error records written.
+    package var failures = 0
+    /// Error records written, by code.
+    package var failureCodes: [String: Int] = [:]
+    /// Records that failed more often than the run retries.
+    package var parked = 0
+    /// Seconds from the first file to the last line.
+    package var seconds = 0.0
+    /// Why the run ended early.
+    package var stop: StopRequest.Reason?
+
+    /// Nothing done.
+    package init() {}
+
+    /// The exit code that these counts mean.
+    package var exitCode: Int32 {
+        switch stop {
+        case .signal(let number): return 128 + number
+        case .timeBudget: return 5
+        case nil: break
+        }
+        guard failures > 0 else { return 0 }
+        return answers + copies > 0 ? 3 : 4
+    }
+
+    /// One sentence for people.
+    package var text: String {
+        var parts = ["\(answers) answers about \(clips) clips"]
+        if copies > 0 { parts.append("\(copies) reused") }
+        if failures > 0 { parts.append("\(failures) failed") }
+        if filesDone > 0 { parts.append("\(filesDone) files done before") }
+        if deferred > 0 { parts.append("\(deferred) deferred") }
+        if parked > 0 { parts.append("\(parked) given up") }
+        return parts.joined(separator: ", ") + " in \(Int(seconds.rounded())) s"
+    }
+
+    /// Appends the summary to `runs.jsonl` in the folder of the output at `path`.
+    package func append(besides path: PathBytes, plan: RunPlan, startedAt: String)
+        throws(PipelineError)
+    {
+        let stopped: String
+        switch stop {
+        case .signal(let number): stopped = "signal \(number)"
+        case .timeBudget: stopped = "time budget"
+        case nil: stopped = ""
+        }
+        let line = try JSONWriter.bytes(of: [
+            "run_id": .string(plan.runID), "host": .string(plan.host),
+            "wade_version": .string(Program.version), "started_at": .string(startedAt),
+            "ended_at": .string(Timestamp.now()), "seconds": .number(seconds),
+            "output": .string(path.name.text), "pipeline": .string(plan.pipeline.name),
+            "model": .string(plan.model.name), "exit_code": .integer(Int(exitCode)),
+            "stopped_by": .string(stopped), "files": .integer(files),
+            "files_done_before": .integer(filesDone), "deferred": .integer(deferred),
+            "clips": .integer(clips), "answers": .integer(answers),
+            "degraded": .integer(degraded), "copies": .integer(copies),
+            "failures": .integer(failures), "parked": .integer(parked),
+            "skipped": Self.object(skipped), "failure_codes": Self.object(failureCodes),
+        ])
+        var writer = try JSONLinesWriter(path: Self.path(besides: path))
+        try writer.append(line + [0x0A])
+        try writer.synchronize()
+    }
+
+    private static func object(_ counts: [String: Int]) -> JSONValue {
+        .object(counts.map { JSONMember($0.key, .integer($0.value)) })
+    }
+
+    private static func path(besides output: PathBytes) -> PathBytes {
+        output.folder.appending(PathBytes("runs.jsonl"))
+    }
+
+    /// Seconds per answer of the latest run into the output at `path` that answered anything; nil when none did.
+    package static func secondsPerAnswer(besides path: PathBytes) -> Double? {
+        guard let lines = try? SmallFile.read(Self.path(besides: path)).split(separator: 0x0A)
+        else { return nil }
+        for line in lines.reversed() {
+            guard let value = try? JSONReader.read(Array(line)),
+                value["output"]?.text == path.name.text,
+                case .number(let seconds) = value["seconds"],
+                case .integer(let answers) = value["answers"], answers > 0
+            else { continue }
+            return seconds / Double(answers)
+        }
+        return nil
+    }
+}
