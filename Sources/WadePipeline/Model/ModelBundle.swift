@@ -104,8 +104,5 @@ func sha256(ofFile path: String) throws -> String {
     while let piece = try handle.read(upToCount: 1 << 22), !piece.isEmpty {
         hash.update(data: piece)
     }
-    return hash.finalize().map { byte in
-        let digits = String(byte, radix: 16)
-        return digits.count == 1 ? "0" + digits : digits
-    }.joined()
+    return Hexadecimal.text(hash.finalize())
 }
