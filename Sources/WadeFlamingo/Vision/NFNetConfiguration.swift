@@ -111,6 +111,7 @@ extension NFNetConfiguration {
     package init(timm json: Data, path: String, rule: Rule, tap: Tap) throws {
         let file = try decodeConfiguration(TimmFile.self, json, path: path)
         if let sizes = file.model_args {
+            try sizes.requireSupported(path: path)
             self.init(
                 depths: sizes.depths, widths: sizes.channels, stemWidth: sizes.stem_chs,
                 finalWidth: sizes.num_features, groupWidth: sizes.group_size,
@@ -141,6 +142,35 @@ extension NFNetConfiguration {
             let bottle_ratio: Float
             let alpha: Float
             let attn_kwargs: Squeeze
+            // What every published NFNet has; nothing else is computed here.
+            let stem_type: String?
+            let attn_layer: String?
+            let attn_gain: Float?
+            let width_factor: Float?
+            let ch_div: Int?
+            let reg: Bool?
+            let extra_conv: Bool?
+            let gamma_in_act: Bool?
+            let same_padding: Bool?
+            let std_conv_eps: Float?
+            let skipinit: Bool?
+            let act_layer: String?
+
+            func requireSupported(path: String) throws {
+                let fields = Fields(path: path)
+                try fields.require(stem_type ?? "deep_quad", "stem_type", equals: "deep_quad")
+                try fields.require(attn_layer ?? "se", "attn_layer", equals: "se")
+                try fields.require(attn_gain ?? 2, "attn_gain", equals: 2)
+                try fields.require(width_factor ?? 1, "width_factor", equals: 1)
+                try fields.require(ch_div ?? 8, "ch_div", equals: 8)
+                try fields.require(reg ?? false, "reg", equals: false)
+                try fields.require(extra_conv ?? true, "extra_conv", equals: true)
+                try fields.require(gamma_in_act ?? true, "gamma_in_act", equals: true)
+                try fields.require(same_padding ?? true, "same_padding", equals: true)
+                try fields.require(std_conv_eps ?? 1e-5, "std_conv_eps", equals: 1e-5)
+                try fields.require(skipinit ?? true, "skipinit", equals: true)
+                try fields.require(act_layer ?? "gelu", "act_layer", equals: "gelu")
+            }
         }
 
         struct Squeeze: Decodable {

@@ -28,11 +28,12 @@ package struct Convolution: Sendable {
                 && groups > 0 && weight.shape[0] % groups == 0
                 && (bias.map { $0.count == weight.shape[0] } ?? true),
             "convolution: weight \(weight.shape), \(groups) groups")
-        outputs = weight.shape[0]
-        inputs = weight.shape[1] * groups
-        kernel = weight.shape[2]
+        let (outputs, depth, kernel) = (weight.shape[0], weight.shape[1], weight.shape[2])
+        self.inputs = depth * groups
+        self.outputs = outputs
+        self.kernel = kernel
         self.stride = stride
-        let (own, depth, area) = (outputs / groups, weight.shape[1], kernel * kernel)
+        let (own, area) = (outputs / groups, kernel * kernel)
         self.groups = (0..<groups).map { group in
             let rows = group * own..<(group + 1) * own
             // (own, depth, area) to (own, area, depth), the order in which windows are gathered.
