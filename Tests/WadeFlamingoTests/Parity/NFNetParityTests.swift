@@ -117,6 +117,7 @@ struct NFNetConfigurationTests {
             #"{"architecture": "x", "model_args": {"depths": [1, 1, 1], "channels": [8, 8, 8, 8], "stem_chs": 8, "num_features": 8, "group_size": 8, "bottle_ratio": 1, "alpha": 0.2, "attn_kwargs": {"rd_ratio": 0.5}}}"#,
             #"{"architecture": "x", "model_args": {"depths": [1, 1, 1, 1], "channels": [8, 8, 8, 8], "stem_chs": 9223372036854775807, "num_features": 8, "group_size": 8, "bottle_ratio": 1, "alpha": 0.2, "attn_kwargs": {"rd_ratio": 0.5}}}"#,
             #"{"architecture": "x", "model_args": {"depths": [1, 1, 1, 1], "channels": [8, 8, 8, 8], "stem_chs": 8, "num_features": 8, "group_size": 64, "bottle_ratio": 1, "alpha": 0.2, "attn_kwargs": {"rd_ratio": 1e30}}}"#,
+            #"{"architecture": "x", "model_args": {"reg": true, "depths": [1, 1, 1, 1], "channels": [8, 8, 8, 8], "stem_chs": 8, "num_features": 8, "group_size": 8, "bottle_ratio": 1, "alpha": 0.2, "attn_kwargs": {"rd_ratio": 0.5}}}"#,
         ])
     func refused(json: String) {
         #expect(throws: FlamingoError.self) {
