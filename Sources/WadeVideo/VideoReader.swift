@@ -62,7 +62,7 @@ package struct VideoReader: ~Copyable {
     }
 
     /// Gives every frame in order to `body`.
-    package mutating func everyFrame(_ body: (VideoFrame) throws -> Void) throws {
+    mutating func everyFrame(_ body: (VideoFrame) throws -> Void) throws {
         player.restartClock()
         try player.restart(file)
         repeat { try body(picture()) } while try player.showNext()
