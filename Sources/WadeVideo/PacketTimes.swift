@@ -41,6 +41,7 @@ struct PacketTimes {
         var isCut = false
         var last: (ticks: Int64, duration: Int64)?
         var containerEnd = -Double.infinity
+        FFmpegLibrary.forgetLines()
         reading: while true {
             switch try demuxer.read(into: packet) {
             case .end: break reading
@@ -60,6 +61,8 @@ struct PacketTimes {
                 if last.map({ $0.ticks <= ticks }) ?? true { last = (ticks, packet.duration) }
             }
         }
+        // Matroska's demuxer alone knows how long its segment should have been; it only logs it (matroskadec.c).
+        if FFmpegLibrary.lastLine().contains("ended prematurely") { isTruncated = true }
         finish(times, last, facts)
         // A transport stream ends anywhere; elsewhere a last packet that is too short means a broken-off file.
         if isCut, demuxer.containerName != "mpegts" { isTruncated = true }
