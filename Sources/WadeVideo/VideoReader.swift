@@ -74,8 +74,9 @@ package struct VideoReader: ~Copyable {
         let stored = try converter.picture(player.shown)
         let facts = player.cursor.facts
         let size = facts.shape(of: player.shown, limits)
-        let upright = facts.orientation(of: player.shown)
-            .applied(to: stretched(stored, width: size.width, height: size.height))
+        // An axis that keeps its size is not filtered, so square samples stay as they are.
+        let upright = facts.orientation(of: player.shown).applied(
+            to: stored.resized(width: size.width, height: size.height, filter: .bicubic))
         return VideoFrame(
             image: upright, time: player.seconds(player.shownTicks),
             duration: facts.clock.seconds(player.shown.duration))
