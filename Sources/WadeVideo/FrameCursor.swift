@@ -26,6 +26,8 @@ struct FrameCursor: ~Copyable {
     private var mayPass = true
     private var maySeek = true
     private var lastTicks: Int64?
+    private var lastDuration: Int64 = 0
+    private var failuresAtEnd = 0
     /// Packets and frames that could not be read or decoded, and frames decoded with errors.
     private(set) var failures = 0
     /// Whether the container broke off or a packet was cut short.
@@ -67,9 +69,9 @@ struct FrameCursor: ~Copyable {
             try demuxer.checkTime()
             switch try decoder.receive(into: frame) {
             case .done:
-                if frame.isDamaged { failures += 1 }
                 let ticks = frame.ticks ?? following(frame)
                 if let notBefore, ticks < notBefore { continue }
+                if frame.isDamaged { failures += 1 }
                 lastTicks = ticks
                 lastDuration = frame.duration
                 return ticks
@@ -77,27 +79,19 @@ struct FrameCursor: ~Copyable {
             case .end: decoderIsDone = true
             case .damaged:
                 failures += 1
-                if try !isMakingProgress() { decoderIsDone = true }
+                if demuxerIsDone, queue.count == 0 { failuresAtEnd += 1 }
+                // After the last packet, a decoder that only fails is done.
+                if failuresAtEnd > 64 { decoderIsDone = true }
             }
         }
         return nil
     }
-
-    private var lastDuration: Int64 = 0
-    private var failuresInARow = 0
 
     /// A frame without any time follows the one before it.
     private func following(_ frame: borrowing Frame) -> Int64 {
         guard let lastTicks else { return 0 }
         let step = max(lastDuration, facts.clock.ticks(facts.nominalFrameDuration) ?? 1, 1)
         return lastTicks.addingReportingOverflow(step).partialValue
-    }
-
-    /// After draining, a decoder that only fails is done.
-    private mutating func isMakingProgress() throws(VideoError) -> Bool {
-        guard demuxerIsDone, queue.count == 0 else { return true }
-        failuresInARow += 1
-        return failuresInARow < 64
     }
 
     /// Gives the decoder one packet, or the news that none follows.

@@ -47,40 +47,7 @@ package struct Orientation: Sendable, Equatable {
 
     /// The picture as it is meant to be seen.
     package func applied(to image: RGBImage) -> RGBImage {
-        guard self != .upright else { return image }
-        let (width, height) = (image.width, image.height)
-        // The stored byte offset of the shown pixel (x, y) is origin + x · acrossStep + y · downStep.
-        var steps: (across: Int, down: Int)
-        var corner: (x: Int, y: Int)
-        switch rotation {
-        case 90: (steps, corner) = ((-width, 1), (0, height - 1))
-        case 180: (steps, corner) = ((-1, -width), (width - 1, height - 1))
-        case 270: (steps, corner) = ((width, -1), (width - 1, 0))
-        default: (steps, corner) = ((1, width), (0, 0))
-        }
-        if mirrored {
-            corner.x = width - 1 - corner.x
-            if isSideways { steps.down = -steps.down } else { steps.across = -steps.across }
-        }
-        let shown = isSideways ? (width: height, height: width) : (width: width, height: height)
-        let origin = corner.y * width + corner.x
-        let pixels = unsafe [UInt8](unsafeUninitializedCapacity: image.pixels.count) {
-            output, count in
-            unsafe image.pixels.withUnsafeBufferPointer { input in
-                var target = 0
-                for y in 0..<shown.height {
-                    var source = (origin + y * steps.down) * 3
-                    for _ in 0..<shown.width {
-                        unsafe output[target] = input[source]
-                        unsafe output[target + 1] = input[source + 1]
-                        unsafe output[target + 2] = input[source + 2]
-                        target += 3
-                        source += steps.across * 3
-                    }
-                }
-            }
-            count = image.pixels.count
-        }
-        return RGBImage(width: shown.width, height: shown.height, pixels: pixels)
+        (mirrored ? image.flippedHorizontally() : image)
+            .rotatedClockwise(quarterTurns: rotation / 90)
     }
 }

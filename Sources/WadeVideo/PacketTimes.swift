@@ -38,8 +38,10 @@ struct PacketTimes {
     ) throws(VideoError) {
         var times: [Int64] = []
         var seen = 0, damaged = 0
+        var isCut = false
         var last: (ticks: Int64, duration: Int64)?
         var containerEnd = -Double.infinity
+        FFmpegLibrary.forgetLines()
         reading: while true {
             switch try demuxer.read(into: packet) {
             case .end: break reading
@@ -52,13 +54,18 @@ struct PacketTimes {
                 containerEnd = max(containerEnd, demuxer.endSeconds(packet))
                 guard packet.streamIndex == demuxer.streamIndex, !packet.isHidden else { continue }
                 seen += 1
+                isCut = packet.isCorrupt
                 guard let ticks = packet.presentation ?? packet.decoding else { continue }
                 // Two million frames are 18 hours at 30 per second; later gaps tell nothing new.
                 if times.count < 2_000_000 { times.append(ticks) }
                 if last.map({ $0.ticks <= ticks }) ?? true { last = (ticks, packet.duration) }
             }
         }
+        // Matroska's demuxer alone knows how long its segment should have been; it only logs it (matroskadec.c).
+        if FFmpegLibrary.lastLine().contains("ended prematurely") { isTruncated = true }
         finish(times, last, facts)
+        // A transport stream ends anywhere; elsewhere a last packet that is too short means a broken-off file.
+        if isCut, demuxer.containerName != "mpegts" { isTruncated = true }
         if isWhole { count = seen } else { hasVariableRate = nil }
         if let declared = facts.containerDuration {
             // Matroska counts from zero, others from the first packet.

@@ -62,7 +62,7 @@ package struct VideoReader: ~Copyable {
     }
 
     /// Gives every frame in order to `body`.
-    package mutating func everyFrame(_ body: (VideoFrame) throws -> Void) throws {
+    mutating func everyFrame(_ body: (VideoFrame) throws -> Void) throws {
         player.restartClock()
         try player.restart(file)
         repeat { try body(picture()) } while try player.showNext()
@@ -74,8 +74,9 @@ package struct VideoReader: ~Copyable {
         let stored = try converter.picture(player.shown)
         let facts = player.cursor.facts
         let size = facts.shape(of: player.shown, limits)
-        let upright = facts.orientation(of: player.shown)
-            .applied(to: stretched(stored, width: size.width, height: size.height))
+        // An axis that keeps its size is not filtered, so square samples stay as they are.
+        let upright = facts.orientation(of: player.shown).applied(
+            to: stored.resized(width: size.width, height: size.height, filter: .bicubic))
         return VideoFrame(
             image: upright, time: player.seconds(player.shownTicks),
             duration: facts.clock.seconds(player.shown.duration))

@@ -11,15 +11,8 @@ internal import CFFmpeg
         guard let parameters = unsafe stream.pointee.codecpar else {
             throw VideoError(.containerDamaged, "the video stream has no parameters")
         }
+        try unsafe Decoder.checkSize(parameters, limits)
         let name = unsafe String(cString: avcodec_get_name(parameters.pointee.codec_id))
-        let (width, height) = unsafe (Int(parameters.pointee.width), Int(parameters.pointee.height))
-        let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
-        guard !overflow, pixels <= limits.maximumPixels else {
-            throw VideoError(
-                .tooLarge,
-                "the picture is \(width)x\(height), at most \(limits.maximumPixels) pixels are decoded"
-            )
-        }
         guard let codec = unsafe avcodec_find_decoder(parameters.pointee.codec_id) else {
             throw VideoError(.unsupportedCodec, "no decoder for codec '\(name)'")
         }
@@ -80,6 +73,20 @@ internal import CFFmpeg
             throw failure(status, "decode a picture", otherwise: .tooLarge)
         }
         return .damaged
+    }
+
+    /// Throws when the headers announce a larger picture than is decoded.
+    private static func checkSize(
+        _ parameters: UnsafeMutablePointer<AVCodecParameters>, _ limits: VideoLimits
+    ) throws(VideoError) {
+        let (width, height) = unsafe (Int(parameters.pointee.width), Int(parameters.pointee.height))
+        let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
+        guard !overflow, pixels <= limits.maximumPixels else {
+            throw VideoError(
+                .tooLarge,
+                "the picture is \(width)x\(height), at most \(limits.maximumPixels) pixels are decoded"
+            )
+        }
     }
 
     private static func free(_ context: UnsafeMutablePointer<AVCodecContext>) {

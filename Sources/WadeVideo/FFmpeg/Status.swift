@@ -19,7 +19,6 @@ func failure(_ status: Int32, _ action: String, otherwise code: VideoError.Code)
     if status == ffmpeg_error_exit {
         return VideoError(.timeout, "could not \(action) within the time limit")
     }
-    if status == ffmpeg_error_io { return VideoError(.inputOutput, message) }
     // Every size check of the library ends in one of these two lines (imgutils.c, get_buffer.c).
     if line.contains("icture size") || line.contains("exceeds the limit") {
         return VideoError(.tooLarge, message)
