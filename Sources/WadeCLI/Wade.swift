@@ -6,5 +6,7 @@ struct Wade: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wade",
         abstract: "Wade through folders of video and write down what is seen, as JSONL.",
-        subcommands: [ModelCommand.self])
+        subcommands: [
+            AnnotateCommand.self, PlanCommand.self, CheckCommand.self, ModelCommand.self,
+        ])
 }
