@@ -9,7 +9,8 @@ import WadeVideo
 struct FramesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "frames",
-        abstract: "Write a contact sheet of exactly the frames that the model sees, with their times.",
+        abstract:
+            "Write a contact sheet of exactly the frames that the model sees, with their times.",
         discussion: """
             Without --pipeline, 8 frames are taken uniformly over the whole file. With a model (--model) the frames are \
             cut and scaled as its vision encoder gets them; without, they are shown whole.
@@ -30,7 +31,8 @@ struct FramesCommand: ParsableCommand {
     @Option(help: "Cut and scale the frames as this model bundle does.")
     var model: String?
 
-    @Option(name: .shortAndLong, help: "The PNG to write; VIDEO's name with .frames.png if not given.")
+    @Option(
+        name: .shortAndLong, help: "The PNG to write; VIDEO's name with .frames.png if not given.")
     var output: String?
 
     @Flag(help: "Print one JSON object per clip instead of writing a picture.")
@@ -60,7 +62,7 @@ struct FramesCommand: ParsableCommand {
             return
         }
         let preprocessing = try model.map {
-            try ModelBundle(path: $0).configuration.vision.preprocessing
+            try ModelBundle(path: ModelLocation($0).folder).configuration.vision.preprocessing
         }
         let sheet = try inspection.contactSheet(preprocessing: preprocessing)
         let path = output ?? inspection.path.name.text + ".frames.png"

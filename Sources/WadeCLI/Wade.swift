@@ -6,5 +6,8 @@ struct Wade: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wade",
         abstract: "Wade through folders of video and write down what is seen, as JSONL.",
-        subcommands: [FramesCommand.self, ModelCommand.self])
+        subcommands: [
+            AnnotateCommand.self, PlanCommand.self, FramesCommand.self, CheckCommand.self,
+            ModelCommand.self,
+        ])
 }

@@ -25,14 +25,6 @@ enum FakeAnnotator {
     ) -> Annotator<String> {
         Annotator(
             batch: batch,
-            spans: { source in
-                let text = content(of: source)
-                let count = max(1, text.split(separator: " ").count)
-                return .success(
-                    (0..<count).map {
-                        ClipSpan(start: Double($0), end: Double($0 + 1), boundary: .stride)
-                    })
-            },
             encode: { source, span in
                 let text = content(of: source)
                 asked.encode(text)
@@ -78,6 +70,15 @@ enum FakeAnnotator {
             })
     }
 
+    /// Cuts a file into its words, a second each.
+    static let cut: ClipCutter = { source in
+        let count = max(1, content(of: source).split(separator: " ").count)
+        return .success(
+            (0..<count).map {
+                ClipSpan(start: Double($0), end: Double($0 + 1), boundary: .stride)
+            })
+    }
+
     private static func content(of source: ClipSource) -> String {
         let bytes = (try? SmallFile.read(source.path)) ?? []
         return String(decoding: bytes, as: UTF8.self)
@@ -107,9 +108,10 @@ func annotate(
         pipeline: pipeline,
         model: ModelIdentity(name: "fake", weightsSHA256: "00", numericsVersion: "1"),
         findings: try ClipFinder.find(paths), settings: RunSettings(workers: workers))
-    let run = AnnotationRun(plan: plan, ledger: ledger, annotator: annotator, stop: stop)
+    let run = AnnotationRun<String>(plan: plan, ledger: ledger, cut: FakeAnnotator.cut, stop: stop)
     return try run.run(
-        writer: try JSONLinesWriter(path: output), isReadable: true, progress: { _ in })
+        writer: try JSONLinesWriter(path: output), isReadable: true,
+        annotator: { annotator }, progress: { _ in })
 }
 
 /// The records of `output`.

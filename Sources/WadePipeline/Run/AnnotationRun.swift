@@ -16,32 +16,47 @@ package struct AnnotationRun<Tokens: Sendable> {
 
     private let plan: RunPlan
     private let ledger: Ledger
-    private let annotator: Annotator<Tokens>
+    private let cut: ClipCutter
     private let stop: StopRequest
 
-    /// A run of `plan` by `annotator` on top of what `ledger` holds, ended early by `stop`.
+    /// A run of `plan` on top of what `ledger` holds, ended early by `stop`.
     package init(
-        plan: RunPlan, ledger: Ledger, annotator: Annotator<Tokens>, stop: StopRequest
+        plan: RunPlan, ledger: Ledger, cut: @escaping ClipCutter, stop: StopRequest
     ) {
         self.plan = plan
         self.ledger = ledger
-        self.annotator = annotator
+        self.cut = cut
         self.stop = stop
     }
 
-    /// Writes what is left to do with `writer`; throws when it cannot write. `progress` hears after every batch.
+    /// Writes what is left to do with `writer`; throws when it cannot write. `annotator` is asked for when the first clip needs a
+    /// model, so that a night without new files loads none. `progress` hears after every batch.
     package func run(
         writer: consuming JSONLinesWriter, isReadable: Bool,
-        progress: (RunProgress) -> Void
-    ) throws(PipelineError) -> RunSummary {
+        annotator: () throws -> Annotator<Tokens>, progress: (RunProgress) -> Void
+    ) throws -> RunSummary {
         let clock = ContinuousClock()
         let start = clock.now
         var journal = RecordJournal(
             writer: writer, plan: plan, ledger: ledger, isReadable: isReadable)
-        var feed = ClipFeed(plan: plan, ledger: ledger, annotator: annotator, stop: stop)
+        var feed = ClipFeed(plan: plan, ledger: ledger, cut: cut, stop: stop)
+        while !feed.isExhausted, stop.reason == nil {
+            if feed.waitForClip() {
+                try write(feed: &feed, annotator: try annotator(), &journal, progress)
+            }
+        }
+        try journal.finish()
+        return summary(journal.summary, feed, seconds: clock.now - start)
+    }
+
+    /// Encodes and answers until the feed has nothing more.
+    private func write(
+        feed: inout ClipFeed, annotator: Annotator<Tokens>, _ journal: inout RecordJournal,
+        _ progress: (RunProgress) -> Void
+    ) throws(PipelineError) {
         let encoders = WorkerPool<ClipJob, Encoded>(
             workers: plan.settings.workers, inFlight: plan.settings.workers + annotator.batch
-        ) { [annotator] job in
+        ) { job in
             guard job.needsEncoding, let source = job.source else { return (job, nil) }
             return (job, annotator.encode(source, job.span))
         }
@@ -56,18 +71,18 @@ package struct AnnotationRun<Tokens: Sendable> {
                     break
                 }
             }
-            try answer(batch, &journal)
+            try answer(batch, by: annotator, &journal)
             progress(
                 RunProgress(
                     filesSeen: feed.filesSeen, filesFound: plan.findings.files.count,
                     summary: journal.summary))
         }
-        try journal.finish()
-        return summary(journal.summary, feed, seconds: clock.now - start)
     }
 
     /// Asks everything about the clips of a batch at once and writes the lines clip by clip.
-    private func answer(_ batch: [Encoded], _ journal: inout RecordJournal) throws(PipelineError) {
+    private func answer(
+        _ batch: [Encoded], by annotator: Annotator<Tokens>, _ journal: inout RecordJournal
+    ) throws(PipelineError) {
         var questions: [ClipQuestion<Tokens>] = []
         for (job, clip) in batch {
             guard case .success(let clip) = clip else { continue }
@@ -110,7 +125,7 @@ package struct AnnotationRun<Tokens: Sendable> {
         }
     }
 
-    private func summary(_ written: RunSummary, _ feed: ClipFeed<Tokens>, seconds: Duration)
+    private func summary(_ written: RunSummary, _ feed: ClipFeed, seconds: Duration)
         -> RunSummary
     {
         var summary = written
@@ -130,7 +145,7 @@ package struct AnnotationRun<Tokens: Sendable> {
 }
 
 /// The clips that are left to do, one after the other.
-private struct ClipFeed<Tokens: Sendable> {
+private struct ClipFeed {
     private var files: IndexingIterator<[FoundFile]>
     private let intake: WorkerPool<FoundFile, IntakenFile>
     private let stop: StopRequest
@@ -142,14 +157,21 @@ private struct ClipFeed<Tokens: Sendable> {
     /// Whether nothing more will come.
     private(set) var isExhausted = false
 
-    init(plan: RunPlan, ledger: Ledger, annotator: Annotator<Tokens>, stop: StopRequest) {
+    init(plan: RunPlan, ledger: Ledger, cut: @escaping ClipCutter, stop: StopRequest) {
         files = plan.findings.files.makeIterator()
         schedule = ClipSchedule(plan: plan, ledger: ledger)
         self.stop = stop
-        let reader = FileIntake(plan: plan, ledger: ledger, spans: annotator.spans)
+        let reader = FileIntake(plan: plan, ledger: ledger, cut: cut)
         intake = WorkerPool(
             workers: plan.settings.workers, inFlight: 2 * plan.settings.workers,
             work: { reader.take($0) })
+    }
+
+    /// Whether a clip is at hand; looks at some more files when there is none.
+    mutating func waitForClip() -> Bool {
+        guard let job = next() else { return false }
+        waiting.append(job)
+        return true
     }
 
     /// The next clip; nil when there is none at hand or a stop is wished.

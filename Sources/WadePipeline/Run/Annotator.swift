@@ -1,4 +1,4 @@
-//! What a run needs of the model: to cut a file, to encode a clip, to answer questions about it.
+//! What a run needs of the model: to encode a clip and to answer questions about it.
 package import WadeVideo
 
 /// A file whose content is known.
@@ -10,6 +10,9 @@ package struct ClipSource: Sendable {
     /// Its content.
     package var identity: ContentIdentity
 }
+
+/// Cuts a file into clips; asked only when the pipeline cuts files. Runs on a worker.
+package typealias ClipCutter = @Sendable (ClipSource) -> Result<[ClipSpan], ClipFailure>
 
 /// A clip as the language model takes it.
 package struct EncodedClip<Tokens: Sendable>: Sendable {
@@ -81,8 +84,6 @@ package struct ClipAnswer: Sendable, Equatable {
 
 /// The model as a run sees it. Answers must not depend on which questions are asked together.
 package struct Annotator<Tokens: Sendable>: Sendable {
-    /// The clips of a file; asked only when the pipeline cuts files. Runs on a worker.
-    package var spans: @Sendable (ClipSource) -> Result<[ClipSpan], ClipFailure>
     /// A clip's visual tokens; the whole file when the span is nil. Runs on a worker.
     package var encode:
         @Sendable (ClipSource, ClipSpan?) -> Result<EncodedClip<Tokens>, ClipFailure>
@@ -91,10 +92,9 @@ package struct Annotator<Tokens: Sendable>: Sendable {
     /// Clips that are answered together.
     package var batch: Int
 
-    /// An annotator of three functions.
+    /// An annotator of two functions.
     package init(
         batch: Int,
-        spans: @escaping @Sendable (ClipSource) -> Result<[ClipSpan], ClipFailure>,
         encode:
             @escaping @Sendable (ClipSource, ClipSpan?) -> Result<
                 EncodedClip<Tokens>, ClipFailure
@@ -103,7 +103,6 @@ package struct Annotator<Tokens: Sendable>: Sendable {
     ) {
         precondition(batch > 0, "Annotator: a batch of \(batch)")
         self.batch = batch
-        self.spans = spans
         self.encode = encode
         self.answer = answer
     }

@@ -27,7 +27,7 @@ struct FileIntake: Sendable {
     /// What the output held when the run began.
     let ledger: Ledger
     /// The clips of a file.
-    let spans: @Sendable (ClipSource) -> Result<[ClipSpan], ClipFailure>
+    let cut: ClipCutter
 
     /// What can be said about `file` without decoding more than its clips' borders.
     func take(_ file: FoundFile) -> IntakenFile {
@@ -43,19 +43,19 @@ struct FileIntake: Sendable {
         do {
             let identity = try ContentIdentity.read(
                 file.path, known: { ledger.content(of: file.relativePath, status: $0) })
-            return IntakenFile(file: file, outcome: cut(file, identity))
+            return IntakenFile(file: file, outcome: spans(of: file, identity))
         } catch {
             return IntakenFile(file: file, outcome: .failed(error, nil))
         }
     }
 
-    private func cut(_ file: FoundFile, _ identity: ContentIdentity) -> IntakenFile.Outcome {
+    private func spans(of file: FoundFile, _ identity: ContentIdentity) -> IntakenFile.Outcome {
         guard plan.pipeline.segmentation != .whole, !isDone(identity.digest) else {
             return .identified(identity, nil)
         }
         let source = ClipSource(
             path: file.path, relativePath: file.relativePath, identity: identity)
-        switch spans(source) {
+        switch cut(source) {
         case .success(let spans) where spans.isEmpty:
             let failure = ClipFailure(
                 code: .noFrames, stage: .decode, message: "found no clips in the file")

@@ -1,0 +1,73 @@
+//! Where a pipeline's model is, and which one it is.
+import Foundation
+import WadeFlamingo
+package import WadeVideo
+
+/// The folder of a model bundle.
+package struct ModelLocation: Sendable {
+    /// The folder.
+    package let folder: String
+
+    /// The bundle called `model`: a folder when it has a slash or is one, else a name below `WADE_MODELS` or the user's data folder.
+    /// Throws `file` when it is nowhere.
+    package init(_ model: String) throws(PipelineError) {
+        let environment = ProcessInfo.processInfo.environment
+        let data =
+            environment["XDG_DATA_HOME"] ?? (environment["HOME"] ?? "") + "/.local/share"
+        var places = [model]
+        if !model.contains("/") {
+            places += [environment["WADE_MODELS"], data + "/wade/models"]
+                .compactMap { $0 }.map { $0 + "/" + model }
+        }
+        let found = places.first { place in
+            let file = PathBytes(place).appending(PathBytes("config.json"))
+            return (try? FileStatus.of(file, followingLinks: true))?.kind == .regular
+        }
+        guard let found else {
+            throw .file(
+                path: model, action: "find the model",
+                reason: "found no config.json in \(places.joined(separator: ", "))")
+        }
+        folder = found
+    }
+
+    /// What names the model in records and recipes. The bundle's own hash of its weights is trusted; without one they are read.
+    package func identity() throws -> ModelIdentity {
+        let folder = PathBytes(folder)
+        let configurationPath = folder.appending(PathBytes("config.json"))
+        let bytes = try SmallFile.read(configurationPath)
+        let configuration = try FlamingoConfiguration(
+            json: Data(bytes), path: configurationPath.shown)
+        let tokenizer = try digest(folder.appending(PathBytes("tokenizer.json")))
+        var weights = configuration.weightsSHA256
+        if weights.isEmpty {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.text)
+                .filter { $0.hasSuffix(".safetensors") }.sorted()
+            weights = Hexadecimal.text(
+                Hexadecimal.sha256(try names.map { try digest(folder.appending(PathBytes($0))) }))
+        }
+        return ModelIdentity(
+            name: configuration.name, weightsSHA256: weights,
+            numericsVersion: "1 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+    }
+
+    private func digest(_ path: PathBytes) throws(PipelineError) -> [UInt8] {
+        do {
+            return try ContentIdentity.read(path, known: { _ in nil }).digest
+        } catch {
+            throw .file(path: path.shown, action: "read the model", reason: error.message)
+        }
+    }
+}
+
+/// Cuts files as `segmentation` says.
+package func clipCutter(_ segmentation: Segmentation) -> ClipCutter {
+    { source in
+        do throws(VideoError) {
+            var reader = try VideoReader(path: source.path.bytes)
+            return .success(try reader.spans(segmentation))
+        } catch {
+            return .failure(ClipFailure(error))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Signals and the time budget: who asks a run to stop.
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Turns signals into a wish to stop.
+package enum Interruption {
+    /// Seconds that the clip in work has before the process ends anyway; service managers wait longer before they kill.
+    package static let graceSeconds = 10
+
+    /// Watches SIGINT, SIGTERM and SIGHUP, and the clock. The first signal asks the run to stop; a second one, or the end of the
+    /// grace, ends the process at once, which loses nothing: the output holds whole lines only. Writing to a closed pipe and beyond a
+    /// file size limit become errors.
+    package static func watch(timeBudget: Int?) -> StopRequest {
+        let stop = StopRequest()
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
+        let queue = DispatchQueue(label: "wade.signals")
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler {
+                if case .signal = stop.reason { _exit(128 + number) }
+                stop.stop(.signal(number))
+                queue.asyncAfter(deadline: .now() + .seconds(graceSeconds)) { _exit(128 + number) }
+                withExtendedLifetime(source) {}
+            }
+            source.resume()
+        }
+        if let timeBudget {
+            queue.asyncAfter(deadline: .now() + .seconds(timeBudget)) { stop.stop(.timeBudget) }
+        }
+        return stop
+    }
+}

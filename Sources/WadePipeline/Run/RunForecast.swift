@@ -1,0 +1,94 @@
+//! What a run would do, told without opening a video.
+import Glibc
+import WadeVideo
+
+/// A forecast, file by file.
+package struct RunForecast: Sendable {
+    /// What would become of a file.
+    package enum State: String, Sendable, CaseIterable {
+        case todo, done, retry, parked, deferred, skipped, unreadable
+    }
+
+    /// One file.
+    package struct Line: Sendable, Equatable {
+        /// What would become of it.
+        package var state: State
+        /// Its path, fit for a terminal.
+        package var path: String
+        /// Why.
+        package var reason: String
+    }
+
+    /// Files in the order of the run, then what would be skipped.
+    package private(set) var lines: [Line] = []
+    private let secondsPerAnswer: Double?
+    private let taskCount: Int
+
+    /// The forecast for `plan` on top of `ledger`.
+    package init(plan: RunPlan, ledger: Ledger, secondsPerAnswer: Double?) {
+        self.secondsPerAnswer = secondsPerAnswer
+        taskCount = plan.pipeline.tasks.count
+        for file in plan.findings.files {
+            let (state, reason) = Self.state(of: file, plan, ledger)
+            lines.append(Line(state: state, path: file.relativePath.shown, reason: reason))
+        }
+        for (path, reason) in plan.findings.skipped {
+            lines.append(
+                Line(
+                    state: .skipped, path: path.relative(to: plan.findings.root).shown,
+                    reason: reason.rawValue))
+        }
+    }
+
+    private static func state(of file: FoundFile, _ plan: RunPlan, _ ledger: Ledger) -> (
+        State, String
+    ) {
+        if let failure = file.failure {
+            return (.unreadable, "\(failure.code.rawValue): \(failure.message)")
+        }
+        guard let status = try? FileStatus.of(file.path, followingLinks: true) else {
+            return (.unreadable, "it has just gone")
+        }
+        let age = time(nil) - status.modifiedSeconds
+        if !file.isArgument, age >= 0, age < plan.settings.settleSeconds {
+            return (.deferred, "changed \(age) s ago")
+        }
+        guard let content = ledger.content(of: file.relativePath, status: status) else {
+            return (.todo, "not in the output under this path, size and time")
+        }
+        var verdicts: [Ledger.Verdict] = []
+        for task in plan.pipeline.tasks.indices {
+            let copies: [PathBytes?] = [nil, file.relativePath]
+            let own = copies.map { copy in
+                plan.key(content, index: 0, task: task, copy: copy)
+            }.first { ledger.entries[$0] != nil }
+            verdicts.append(
+                own.map { ledger.verdict(on: $0, retries: plan.settings.retries) } ?? .missing)
+        }
+        if verdicts.contains(.missing) {
+            let count = verdicts.filter { $0 == .missing }.count
+            return (.todo, "\(count) of \(verdicts.count) tasks are new or changed")
+        }
+        if verdicts.contains(.failed) { return (.retry, "failed before") }
+        if verdicts.contains(.parked) { return (.parked, "failed too often") }
+        return (.done, "")
+    }
+
+    /// How many files have `state`.
+    package func count(_ state: State) -> Int {
+        lines.filter { $0.state == state }.count
+    }
+
+    /// The sum and the estimate, in one sentence.
+    package var text: String {
+        let counts = State.allCases.filter { count($0) > 0 }
+            .map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", ")
+        let answers = (count(.todo) + count(.retry)) * taskCount
+        guard answers > 0 else { return counts.isEmpty ? "nothing found" : counts }
+        guard let secondsPerAnswer else {
+            return "\(counts); no estimate before a first run"
+        }
+        let minutes = Int((Double(answers) * min(secondsPerAnswer, 1e6) / 60).rounded(.up))
+        return "\(counts); about \(minutes) min for at least \(answers) answers"
+    }
+}
