@@ -7,7 +7,8 @@ struct Wade: ParsableCommand {
         commandName: "wade",
         abstract: "Wade through folders of video and write down what is seen, as JSONL.",
         subcommands: [
-            AnnotateCommand.self, PlanCommand.self, FramesCommand.self, CheckCommand.self,
+            AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
+            CheckCommand.self,
             ModelCommand.self,
         ])
 }

@@ -52,6 +52,16 @@ package struct FlamingoAnnotator: Sendable {
             answer: { questions in questions.map { self.answer($0) } })
     }
 
+    /// One answer about one whole file, as a record's `output.text` would be.
+    package func answer(
+        _ task: AnnotationTask, about path: PathBytes
+    ) -> Result<String, ClipFailure> {
+        encode(path, span: nil).flatMap { clip in
+            answer(ClipQuestion(tokens: clip.tokens, task: task))
+                .map { Prompt.answer(in: $0.raw, task: task.type) }
+        }
+    }
+
     private func sharedPrompt(_ task: AnnotationTask, _ media: inout [PathBytes: Tensor]) throws
         -> SharedPrompt
     {

@@ -1,0 +1,69 @@
+//! `wade ask`: one question about one video.
+import ArgumentParser
+import Foundation
+import WadePipeline
+import WadeVideo
+
+struct AskCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ask",
+        abstract: "Ask one question about one video and print the answer.",
+        discussion: """
+            The answer is the one that `wade annotate` would write for the same question. With --pipeline, its first question \
+            answering task lends its template and demonstrations, and its model, sampling and decoding are used.
+
+              wade ask clip.mp4 "What color is the ball?" --model flaminglet
+            """)
+
+    @Argument(help: "The video or picture.")
+    var video: String
+
+    @Argument(help: "The question.")
+    var question: String
+
+    @Option(help: "A model bundle's name or folder.")
+    var model: String?
+
+    @Option(
+        name: .shortAndLong,
+        help: "A pipeline whose model, demonstrations, sampling and decoding are used.")
+    var pipeline: String?
+
+    @Option(help: "How many frames to look at, uniformly over the video.")
+    var frames: Int?
+
+    @Option(help: "The longest answer, in tokens.")
+    var maxNewTokens: Int?
+
+    func validate() throws {
+        if model == nil && pipeline == nil {
+            throw ValidationError("found no model, expected --model or --pipeline")
+        }
+        if let frames, !(1...4096).contains(frames) {
+            throw ValidationError("--frames: found \(frames), expected 1 to 4096")
+        }
+        if let maxNewTokens, !(1...100_000).contains(maxNewTokens) {
+            throw ValidationError("--max-new-tokens: found \(maxNewTokens), expected 1 to 100000")
+        }
+        if question.contains(PromptTemplate.imageToken) {
+            throw ValidationError("the question may not contain \(PromptTemplate.imageToken)")
+        }
+    }
+
+    func run() throws {
+        var plan =
+            try pipeline.map { try Pipeline.read(PathBytes($0)) } ?? Pipeline(asking: question)
+        if let model { plan.model = model }
+        if let frames { plan.sampling = .uniform(count: frames) }
+        let task = plan.ask(question, maxNewTokens: maxNewTokens)
+        let bundle = try ModelBundle(path: ModelLocation(plan.model).folder)
+        let annotator = try FlamingoAnnotator(bundle: bundle, pipeline: plan)
+        switch annotator.answer(task, about: PathBytes(video)) {
+        case .success(let text): print(text)
+        case .failure(let failure):
+            throw PipelineError.file(
+                path: PathBytes(video).shown, action: "answer",
+                reason: "\(failure.code.rawValue): \(failure.message)")
+        }
+    }
+}

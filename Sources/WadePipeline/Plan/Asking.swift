@@ -1,0 +1,23 @@
+//! A pipeline for one question from the command line.
+internal import WadeVideo
+
+extension Pipeline {
+    /// OpenFlamingo's prompt without demonstrations, 8 frames, greedy; the model is still to be set.
+    package init(asking question: String) {
+        self.init(
+            name: "ask", model: "", precision: .float32,
+            tasks: [AnnotationTask(id: "ask", type: .vqa, question: question)],
+            demonstrations: [], sampling: .uniform(count: 8), segmentation: .whole,
+            decoding: Decoding(), customID: "")
+    }
+
+    /// Keeps the first question answering task alone and puts `question` in it; a pipeline without one gets OpenFlamingo's.
+    package mutating func ask(_ question: String, maxNewTokens: Int?) -> AnnotationTask {
+        var task =
+            tasks.first { $0.type == .vqa } ?? AnnotationTask(id: "ask", type: .vqa, question: "?")
+        task.question = question
+        if let maxNewTokens { task.maxNewTokens = maxNewTokens }
+        tasks = [task]
+        return task
+    }
+}
