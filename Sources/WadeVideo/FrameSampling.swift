@@ -14,12 +14,18 @@ package enum FrameSampling: Sendable, Equatable {
     /// These times, in seconds from the span's start, as they stand.
     case times([Double])
 
-    /// Whether the numbers make sense: counts and rates positive, times finite.
+    /// The most frames one clip may ask for; its pictures are in memory at once.
+    package static let mostFrames = 4096
+
+    /// Whether the numbers make sense: counts from 1 to `mostFrames`, rates positive, times finite.
     package var isValid: Bool {
         switch self {
-        case .uniform(let count): count > 0
-        case .rate(let perSecond, let limit): perSecond > 0 && perSecond.isFinite && limit > 0
-        case .times(let times): !times.isEmpty && times.allSatisfy(\.isFinite)
+        case .uniform(let count): (1...FrameSampling.mostFrames).contains(count)
+        case .rate(let perSecond, let limit):
+            perSecond > 0 && perSecond.isFinite
+                && (1...FrameSampling.mostFrames).contains(limit)
+        case .times(let times):
+            (1...FrameSampling.mostFrames).contains(times.count) && times.allSatisfy(\.isFinite)
         }
     }
 

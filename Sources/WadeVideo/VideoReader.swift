@@ -21,7 +21,8 @@ package struct VideoReader: ~Copyable {
         let player = try FramePlayer(file: file, limits: limits)
         let times = try PacketTimes(file: file, limits: limits)
         metadata = VideoMetadata(player, times, limits)
-        converter = PixelConverter(codecName: player.cursor.facts.codecName)
+        converter = PixelConverter(
+            codecName: player.cursor.facts.codecName, maximumPixels: limits.maximumPixels)
         self.player = player
         self.file = file
         self.limits = limits
@@ -52,9 +53,10 @@ package struct VideoReader: ~Copyable {
     mutating func thumbnails(
         width: Int, height: Int, _ body: (RGBImage, Double) -> Void
     ) throws(VideoError) {
-        player.restartClock()
         try player.restart(file)
         repeat {
+            // A whole film may take long; each frame may not.
+            player.restartClock()
             let small = try converter.thumbnail(player.shown, width: width, height: height)
             body(small, player.seconds(player.shownTicks))
         } while try player.showNext()

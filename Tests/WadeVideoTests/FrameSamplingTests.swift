@@ -44,6 +44,7 @@ struct FrameSamplingTests {
         #expect(FrameSampling.rate(perSecond: 1, limit: 9).strategy == "fps:1")
         #expect(FrameSampling.rate(perSecond: 0.5, limit: 9).strategy == "fps:0.5")
         #expect(!FrameSampling.uniform(count: 0).isValid)
+        #expect(!FrameSampling.uniform(count: .max).isValid)
         #expect(!FrameSampling.rate(perSecond: .nan, limit: 9).isValid)
         #expect(!FrameSampling.times([.infinity]).isValid)
     }

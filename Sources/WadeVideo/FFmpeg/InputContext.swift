@@ -82,6 +82,8 @@ private let readBytes:
         }
         let state = unsafe opaque.assumingMemoryBound(to: InputState.self)
         if unsafe state.pointee.isOverdue { return ffmpeg_error_exit }
+        // Past the size at opening there is nothing, however far a broken index points or the file has grown.
+        if unsafe state.pointee.position >= state.pointee.size { return ffmpeg_error_end_of_file }
         while true {
             let got = unsafe pread(
                 state.pointee.descriptor, buffer, Int(count), Int(state.pointee.position))

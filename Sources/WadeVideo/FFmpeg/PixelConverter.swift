@@ -17,8 +17,11 @@ internal import WadeImage
     /// VP8 is BT.601 by its specification, however large the picture.
     private let codecIsVP8: Bool
 
-    init(codecName: String) {
+    private let maximumPixels: Int
+
+    init(codecName: String, maximumPixels: Int) {
         unsafe context = nil
+        self.maximumPixels = maximumPixels
         codecIsVP8 = codecName == "vp8"
     }
 
@@ -61,6 +64,10 @@ internal import WadeImage
     ) throws(VideoError) -> Int {
         guard frame.width > 0, frame.height > 0 else {
             throw VideoError(.decodeFailed, "the decoder gave a picture without size")
+        }
+        let (pixels, overflow) = frame.width.multipliedReportingOverflow(by: frame.height)
+        guard !overflow, pixels <= maximumPixels else {
+            throw VideoError(.tooLarge, "a picture is \(frame.width)x\(frame.height)")
         }
         let wanted = unsafe Setup(
             width: frame.pointer.pointee.width, height: frame.pointer.pointee.height,
