@@ -39,7 +39,7 @@ struct YAMLField {
             return .pipeline(
                 place: "\(file):\(context.mark.line):\(context.mark.column)",
                 found: duplicates.sorted().joined(separator: ", ") + " twice",
-                expected: "each name once")
+                expected: "each name once in the values that begin here")
         default:
             return .pipeline(place: "\(file):1:1", found: "\(error)", expected: "YAML")
         }
