@@ -29,13 +29,8 @@ package struct FlamingoAnnotator: Sendable {
 
     /// Loads the bundle at `path` and runs the demonstrations of every task through it, once.
     package init(bundle: ModelBundle, pipeline: Pipeline) throws {
-        guard let precision = Precision(rawValue: pipeline.precision.rawValue) else {
-            throw PipelineError.request(
-                found: "precision \(pipeline.precision.rawValue)",
-                expected: Precision.allCases.map(\.rawValue).joined(separator: " or "))
-        }
         self.pipeline = pipeline
-        arithmetic = Arithmetic(precision: precision)
+        arithmetic = Arithmetic(precision: pipeline.precision)
         arithmetic.engine.useThreads(1)
         model = try bundle.model(arithmetic)
         tokenizer = try bundle.tokenizer()

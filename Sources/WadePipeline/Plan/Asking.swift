@@ -1,4 +1,5 @@
 //! A pipeline for one question from the command line.
+internal import WadeTensor
 internal import WadeVideo
 
 extension Pipeline {

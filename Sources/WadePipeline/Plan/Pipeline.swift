@@ -1,13 +1,9 @@
 //! A pipeline: everything that decides an answer except the clip, as the user's YAML file says it.
+package import WadeTensor
 package import WadeVideo
 
 /// What a pipeline file says, with the defaults filled in and every path made absolute.
 package struct Pipeline: Sendable, Equatable {
-    /// Precision of the model's weights and products.
-    package enum Precision: String, Sendable, CaseIterable {
-        case float32, bfloat16, int8
-    }
-
     /// The pipeline's name: the file's name unless it gives one.
     package var name: String
     /// A model bundle's name, or its folder.

@@ -1,4 +1,5 @@
 //! Reads a pipeline file; unknown names, wrong types and missing files are errors with their place.
+internal import WadeTensor
 import WadeVideo
 
 /// A reader of one pipeline file.

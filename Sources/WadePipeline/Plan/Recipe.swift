@@ -1,4 +1,5 @@
 //! The hash of everything that decides an answer, one for each task, so that a changed prompt touches only its own task.
+internal import WadeTensor
 import Foundation
 import WadeVideo
 

@@ -1,5 +1,6 @@
 //! The last stage of a run: numbers the records, writes them, and counts.
 
+internal import WadeTensor
 import WadeVideo
 
 /// Writes a run's records to its output in the order in which they are given.
