@@ -53,6 +53,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: house),
+        .target(name: "WadeEvaluation", swiftSettings: house),
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
@@ -88,6 +89,9 @@ let package = Package(
             dependencies: [
                 "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeTestSupport",
             ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeEvaluationTests", dependencies: ["WadeEvaluation", "WadeTestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),

@@ -143,7 +143,8 @@ struct CLIPParityTests {
             "\(layout.testDescription) \(name) features")
     }
 
-    @Test("a table that is no square plus one is refused", arguments: PositionInterpolation.allCases)
+    @Test(
+        "a table that is no square plus one is refused", arguments: PositionInterpolation.allCases)
     func notASquare(way: PositionInterpolation) {
         #expect(throws: FlamingoError.self) {
             try way(Tensor.zeros([12, 4]), rows: 2, columns: 2)
