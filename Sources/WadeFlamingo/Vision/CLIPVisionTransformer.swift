@@ -41,9 +41,10 @@ package struct CLIPVisionTransformer: Sendable {
         }
     }
 
-    /// Normalised pixels (F, 3, S, S) to patch features (F, V, D).
+    /// Normalised pixels (F, 3, S, S) to patch features (F, V, D), in IDEFICS with the class token first, (F, 1 + V, D).
     package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
         let tokens = try self.tokens(pixels)
+        if configuration.keepsClassToken ?? false { return tokens }
         let (count, width) = (tokens.shape[1], tokens.shape[2])
         let patches = (0..<tokens.shape[0]).map { tokens[$0][1..<count] }
         return Tensor.concatenated(patches).reshaped([tokens.shape[0], count - 1, width])
