@@ -7,7 +7,7 @@ internal import WadeTokenizer
 
 /// Where the published parts of a model lie.
 package struct ModelImport: Sendable {
-    /// `checkpoint.pt` of OpenFlamingo, or the folder of an Otter or IDEFICS model.
+    /// `checkpoint.pt` of OpenFlamingo, or the folder of an Otter model.
     package var checkpoint: String
     /// The language model's folder; nil for Otter and IDEFICS.
     package var language: String?
