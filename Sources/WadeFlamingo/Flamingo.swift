@@ -29,29 +29,26 @@ package struct Flamingo: Sendable {
         try weights.requireAllRead()
     }
 
-    /// One media's normalised pixels (F, 3, S, S) to its visual tokens (R, D).
+    /// One clip's normalised pixels (F, 3, S, S) to its visual tokens (R, D); in IDEFICS every frame is a media of its own,
+    /// and its visual tokens follow those of the frame before, (F·R, D).
     package func visualTokens(_ pixels: Tensor) throws -> Tensor {
-        guard configuration.mediaCount(ofFrames: pixels.shape[0]) == 1 else {
-            throw FlamingoError.tooManyFrames(found: pixels.shape[0], expected: 1)
-        }
         let features = try vision(pixels)
-        return try resampler?(features) ?? features[0]
+        let count = configuration.mediaCount(ofFrames: features.shape[0])
+        let frames = features.shape[0] / count
+        return Tensor.concatenated(
+            try (0..<count).map { media in
+                let seen = features[media * frames..<(media + 1) * frames]
+                return try resampler?(seen) ?? seen[0]
+            })
     }
 
-    /// One clip's normalised pixels (F, 3, S, S) to the visual tokens (R, D) of every media that stands for it in the prompt.
-    package func visualTokens(ofClip pixels: Tensor) throws -> [Tensor] {
-        let frames = pixels.shape[0]
-        guard configuration.mediaCount(ofFrames: frames) > 1 else {
-            return [try visualTokens(pixels)]
-        }
-        return try (0..<frames).map { try visualTokens(pixels[$0..<$0 + 1]) }
-    }
-
-    /// What the gated layers keep of one or more media's visual tokens, (R, D) each, in prompt order.
+    /// What the gated layers keep of one or more clips' visual tokens, in prompt order.
     package func media(_ visualTokens: [Tensor]) -> Media {
         guard !visualTokens.isEmpty else { return Media(pieces: [], count: 0) }
-        let pieces = [language.keysAndValues(of: Tensor.concatenated(visualTokens))]
-        return Media(pieces: pieces, count: visualTokens.count)
+        let tokens = Tensor.concatenated(visualTokens)
+        return Media(
+            pieces: [language.keysAndValues(of: tokens)],
+            count: tokens.rows / configuration.resampler.latents)
     }
 
     /// Tokens that follow `sequence` to their final hidden states (T, D); the sequence then includes them.
