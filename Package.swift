@@ -54,6 +54,7 @@ let package = Package(
             ],
             resources: [.embedInCode("Resources/annotation.schema.json")],
             swiftSettings: house),
+        .target(name: "WadeEvaluation", swiftSettings: house),
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
@@ -89,6 +90,9 @@ let package = Package(
             dependencies: [
                 "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeTestSupport",
             ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeEvaluationTests", dependencies: ["WadeEvaluation", "WadeTestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),

@@ -7,8 +7,8 @@ package struct Flamingo: Sendable {
     package let configuration: FlamingoConfiguration
     /// Frames to patch features; frozen.
     package let vision: CLIPVisionTransformer
-    /// A clip's features to its visual tokens; trained.
-    package let resampler: PerceiverResampler
+    /// A clip's features to its visual tokens; trained. Nil where the features are the visual tokens.
+    package let resampler: PerceiverResampler?
     /// Text that sees visual tokens; frozen but for the gated layers.
     package let language: LanguageModel
 
@@ -20,22 +20,35 @@ package struct Flamingo: Sendable {
         self.configuration = configuration
         vision = try CLIPVisionTransformer(
             weights["vision"], configuration.vision, arithmetic: arithmetic)
-        resampler = try PerceiverResampler(
-            weights["resampler"], configuration.resampler, arithmetic: arithmetic)
+        resampler =
+            configuration.resampler.layers == 0
+            ? nil
+            : try PerceiverResampler(
+                weights["resampler"], configuration.resampler, arithmetic: arithmetic)
         language = try LanguageModel(weights, configuration, arithmetic: arithmetic)
         try weights.requireAllRead()
     }
 
-    /// One clip's normalised pixels (F, 3, S, S) to its visual tokens (R, D).
+    /// One clip's normalised pixels (F, 3, S, S) to its visual tokens (R, D); in IDEFICS every frame is a media of its own,
+    /// and its visual tokens follow those of the frame before, (F·R, D).
     package func visualTokens(_ pixels: Tensor) throws -> Tensor {
-        try resampler(try vision(pixels))
+        let features = try vision(pixels)
+        let count = configuration.mediaCount(ofFrames: features.shape[0])
+        let frames = features.shape[0] / count
+        return Tensor.concatenated(
+            try (0..<count).map { media in
+                let seen = features[media * frames..<(media + 1) * frames]
+                return try resampler?(seen) ?? seen[0]
+            })
     }
 
-    /// What the gated layers keep of one or more media's visual tokens, (R, D) each, in prompt order.
+    /// What the gated layers keep of one or more clips' visual tokens, in prompt order.
     package func media(_ visualTokens: [Tensor]) -> Media {
         guard !visualTokens.isEmpty else { return Media(pieces: [], count: 0) }
-        let pieces = [language.keysAndValues(of: Tensor.concatenated(visualTokens))]
-        return Media(pieces: pieces, count: visualTokens.count)
+        let tokens = Tensor.concatenated(visualTokens)
+        return Media(
+            pieces: [language.keysAndValues(of: tokens)],
+            count: tokens.rows / configuration.resampler.latents)
     }
 
     /// Tokens that follow `sequence` to their final hidden states (T, D); the sequence then includes them.
@@ -45,19 +58,34 @@ package struct Flamingo: Sendable {
         for id in ids where id < 0 || id >= language.vocabularySize {
             throw FlamingoError.tokenOutOfRange(id: id, vocabularySize: language.vocabularySize)
         }
-        let isMedia = ids.map { $0 == configuration.tokens.image }
-        let mask = MediaMask(
-            isMedia: isMedia, mediaBefore: sequence.mediaSeen,
-            visibility: configuration.crossAttention.visibility)
-        let windows =
-            sequence.blind
-            ? ids.map { _ in KeyWindow.nothing }
-            : mask.windows(
-                mediaCount: sequence.media.count, latents: configuration.resampler.latents)
-        sequence.mediaSeen = mask.lastMedia.last ?? sequence.mediaSeen
+        let windows = windows(of: ids, in: &sequence)
         return language(
             ids, media: sequence.media.pieces, windows: windows, cache: &sequence.cache,
             observe: observe)
+    }
+
+    /// The visual tokens that each of `ids` sees; the sequence then knows which media have gone by.
+    private func windows(of ids: [Int], in sequence: inout TextSequence) -> [KeyWindow] {
+        if sequence.blind { return ids.map { _ in .nothing } }
+        if let settled = sequence.settledWindow { return ids.map { _ in settled } }
+        let mask = MediaMask(
+            isMedia: ids.map { $0 == configuration.tokens.image },
+            mediaBefore: sequence.mediaSeen,
+            endsText: ids.map { $0 == configuration.tokens.endOfText },
+            afterEndOfText: sequence.textHasEnded,
+            visibility: configuration.crossAttention.visibility)
+        let windows = mask.windows(
+            mediaCount: sequence.media.count, latents: configuration.resampler.latents)
+        sequence.mediaSeen = mask.mediaSeen
+        sequence.textHasEnded = mask.textHasEnded
+        sequence.lastWindow = windows.last ?? sequence.lastWindow
+        return windows
+    }
+
+    /// Tells the sequence that what follows is generated: in IDEFICS it sees what the prompt's last token saw.
+    package func beginGenerating(_ sequence: inout TextSequence) {
+        guard configuration.crossAttention.visibility == .lastMediaOfText else { return }
+        sequence.settledWindow = sequence.lastWindow
     }
 
     /// A sequence that has seen no text yet and will see the given media.
@@ -82,8 +110,14 @@ package struct Media: Sendable {
 /// A text in the making: what the language model has seen, which media it may see, and how many `<image>` tokens went by.
 package struct TextSequence: Sendable {
     var cache: KeyValueCache
-    package let media: Media
+    package fileprivate(set) var media: Media
     var mediaSeen = 0
+    /// Whether a text has ended and no media has come since.
+    var textHasEnded = false
+    /// What the last position saw.
+    var lastWindow = KeyWindow.nothing
+    /// What every further position sees, once that is settled.
+    var settledWindow: KeyWindow?
     /// Whether cross-attention is closed: Otter's generated tokens in the original's cached mode, and the control without a clip.
     package var blind = false
 
@@ -92,7 +126,9 @@ package struct TextSequence: Sendable {
 
     /// The next sequence of a shared prompt prefix: the same past, without copying it, and one more piece of media.
     package func continued(with media: Media) -> TextSequence {
-        TextSequence(
-            cache: cache.continued(), media: self.media.followed(by: media), mediaSeen: mediaSeen)
+        var next = self
+        next.cache = cache.continued()
+        next.media = self.media.followed(by: media)
+        return next
     }
 }

@@ -6,8 +6,19 @@ package import WadeTensor
     internal import Glibc
 #endif
 
+/// A block before a decoder layer through which text sees media.
+protocol GatedBlock: Sendable {
+    /// The keys and values of visual tokens (M·R, Dv), computed once per clip and layer.
+    func keysAndValues(of media: Tensor) -> MediaKeysAndValues
+
+    /// Text (T, D) that sees `media` through one window per position; the result is (T, D).
+    func callAsFunction(
+        _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
+    ) -> Tensor
+}
+
 /// GATED XATTN-DENSE: y = x + tanh(α)·attention(x, media), then y + tanh(β)·feedForward(y). With gates at zero it changes nothing.
-package struct GatedCrossAttention: Sendable {
+package struct GatedCrossAttention: GatedBlock {
     private let attention: MaskedCrossAttention
     private let feedForward: FeedForward
     /// tanh(α)

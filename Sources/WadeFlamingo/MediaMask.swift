@@ -10,21 +10,36 @@ package enum MediaVisibility: String, Codable, Sendable, Hashable {
     case lastMedia = "last_media"
     /// Every media at or before the position.
     case allPreviousMedia = "all_previous_media"
+    /// The last media at or before the position, unless a text has ended since; generated tokens see what the prompt's last
+    /// token sees (IDEFICS).
+    case lastMediaOfText = "last_media_of_text"
 }
 
 /// φ of the paper: for each text position, the number of media that stand at or before it.
 package struct MediaMask: Sendable, Equatable {
     /// φ per text position: 0 before the first media, else the 1-based index of the last one.
     package let lastMedia: [Int]
+    /// The number of media tokens up to the end.
+    package let mediaSeen: Int
+    /// Whether a text has ended and no media has come since; told by `.lastMediaOfText` only.
+    package let textHasEnded: Bool
     private let visibility: MediaVisibility
 
-    /// Counts the media tokens in `isMedia`, which follow `mediaBefore` earlier ones; a media token sees its own media.
-    package init(isMedia: [Bool], mediaBefore: Int = 0, visibility: MediaVisibility) {
-        var count = mediaBefore
-        lastMedia = isMedia.map { flag in
-            count += flag ? 1 : 0
-            return count
+    /// Counts the media tokens in `isMedia`, which follow `mediaBefore` earlier ones; a media token sees its own media, and
+    /// an end of text (`endsText`, none when empty) what the text before it sees.
+    package init(
+        isMedia: [Bool], mediaBefore: Int = 0, endsText: [Bool] = [],
+        afterEndOfText: Bool = false, visibility: MediaVisibility
+    ) {
+        precondition(endsText.isEmpty || endsText.count == isMedia.count, "one flag per position")
+        var (count, ended) = (mediaBefore, afterEndOfText)
+        lastMedia = isMedia.indices.map { place in
+            if isMedia[place] { (count, ended) = (count + 1, false) }
+            defer { if !endsText.isEmpty, endsText[place] { ended = true } }
+            return ended && visibility == .lastMediaOfText ? 0 : count
         }
+        mediaSeen = count
+        textHasEnded = ended
         self.visibility = visibility
     }
 
@@ -35,7 +50,8 @@ package struct MediaMask: Sendable, Equatable {
     package func windows(mediaCount: Int, latents: Int) -> [KeyWindow] {
         lastMedia.map { last in
             switch visibility {
-            case .lastMedia:
+            case .lastMediaOfText where last > mediaCount: return .nothing
+            case .lastMedia, .lastMediaOfText:
                 if last == 0 || mediaCount == 0 { return .nothing }
                 if last > mediaCount { return .uniform }
                 return .keys((last - 1) * latents..<last * latents)

@@ -38,8 +38,11 @@ package struct PerceiverResampler: Sendable {
         norm = try LayerNorm(weights["norm"], width: width)
     }
 
-    /// The features (F, V, D) of one media's frames to its visual tokens (R, D). `media` is the media's place in the prompt.
-    package func callAsFunction(_ features: Tensor, media: Int = 0) throws -> Tensor {
+    /// The features (F, V, D) of one media's frames to its visual tokens (R, D). `media` is the media's place in the prompt;
+    /// `observe` sees what each layer adds, by name.
+    package func callAsFunction(
+        _ features: Tensor, media: Int = 0, observe: (String, Tensor) -> Void = { _, _ in }
+    ) throws -> Tensor {
         let (frames, patches, width) = (features.shape[0], features.shape[1], features.shape[2])
         var x = features
         if let embeddings = try temporalEmbeddings(frames: frames) {
@@ -56,9 +59,13 @@ package struct PerceiverResampler: Sendable {
             x += mediaEmbeddings[media]
         }
         var y = latents
-        for (attention, feedForward) in layers {
-            y = y + attention(y, over: x)
-            y = y + feedForward(y)
+        for (index, (attention, feedForward)) in layers.enumerated() {
+            let attended = attention(y, over: x)
+            observe("attention.\(index)", attended)
+            y = y + attended
+            let fed = feedForward(y)
+            observe("feed_forward.\(index)", fed)
+            y = y + fed
         }
         return norm(y)
     }
@@ -99,6 +106,9 @@ package struct PerceiverAttention: Sendable {
     private let toQuery: Linear
     /// Keys and values in one product; keys are the first half of the columns.
     private let toKeyValue: Linear
+    /// One norm for all heads, over a head's width (IDEFICS only).
+    private let queryNorm: LayerNorm?
+    private let keyNorm: LayerNorm?
     private let toOut: Linear
     private let attention: Attention
     private let innerWidth: Int
@@ -112,6 +122,11 @@ package struct PerceiverAttention: Sendable {
         normLatents = try LayerNorm(weights["norm_latents"], width: width)
         toQuery = try Linear(weights["to_q"], from: width, to: innerWidth, arithmetic)
         toKeyValue = try Linear(weights["to_kv"], from: width, to: 2 * innerWidth, arithmetic)
+        let normsHeads = configuration.queryKeyNorm ?? false
+        queryNorm =
+            normsHeads ? try LayerNorm(weights["q_norm"], width: configuration.headWidth) : nil
+        keyNorm =
+            normsHeads ? try LayerNorm(weights["k_norm"], width: configuration.headWidth) : nil
         toOut = try Linear(weights["to_out"], from: innerWidth, to: width, arithmetic)
         attention = Attention(
             heads: configuration.heads, scale: 1 / Float(configuration.headWidth).squareRoot(),
@@ -122,9 +137,10 @@ package struct PerceiverAttention: Sendable {
     package func callAsFunction(_ latents: Tensor, over features: Tensor) -> Tensor {
         let l = normLatents(latents)
         let keyValue = toKeyValue(Tensor.concatenated([normMedia(features), l]))
+        var (q, k) = (toQuery(l), keyValue.columns(0..<innerWidth))
+        if let queryNorm, let keyNorm { (q, k) = (queryNorm(q), keyNorm(k)) }
         let y = attention(
-            toQuery(l), keys: [keyValue.columns(0..<innerWidth)],
-            values: [keyValue.columns(innerWidth..<2 * innerWidth)], mask: .none)
+            q, keys: [k], values: [keyValue.columns(innerWidth..<2 * innerWidth)], mask: .none)
         return toOut(y)
     }
 }

@@ -55,6 +55,13 @@ package struct Checkpoint: Sendable {
         parts[name]?.count == 1 ? parts[name]?[0].tensor.shape : nil
     }
 
+    /// The rows of a parameter, those of all its published parts together; nil when it is not there or has no axes.
+    package func rows(of name: String) -> Int? {
+        let counts = parts[name]?.compactMap { $0.tensor.shape.sizes.first }
+        guard let counts, counts.count == parts[name]?.count else { return nil }
+        return counts.reduce(0, +)
+    }
+
     /// The part between dots that follows `prefix` in the names, such as the numbers of layers.
     package func indices(after prefix: String) -> Set<Int> {
         Set(

@@ -34,10 +34,13 @@ package struct RenameRule: Sendable {
 
 /// A family's spelling of the parameters: the first rule that fits a name decides.
 package struct RenameTable: Sendable {
-    private let rules: [RenameRule]
+    /// With the parts between the dots of each rule's published name.
+    private let rules: [(rule: RenameRule, parts: [Substring])]
 
     package init(_ rules: [RenameRule]) {
-        self.rules = rules
+        self.rules = rules.map {
+            ($0, $0.published.split(separator: ".", omittingEmptySubsequences: false))
+        }
     }
 
     /// What becomes of a published name.
@@ -50,8 +53,8 @@ package struct RenameTable: Sendable {
     /// Looks a published name up.
     package func outcome(for name: String) -> Outcome {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        for rule in rules {
-            guard let bound = Self.match(rule.published, parts) else { continue }
+        for (rule, wanted) in rules {
+            guard let bound = Self.match(wanted, parts) else { continue }
             guard let canonical = rule.canonical else { return .leftOut }
             return .parameter(
                 name: Self.fill(canonical, bound), part: rule.part, change: rule.change)
@@ -59,9 +62,10 @@ package struct RenameTable: Sendable {
         return .unknown
     }
 
-    private static func match(_ pattern: String, _ parts: [Substring]) -> [Substring: Substring]? {
+    private static func match(
+        _ wanted: [Substring], _ parts: [Substring]
+    ) -> [Substring: Substring]? {
         var bound: [Substring: Substring] = [:]
-        let wanted = pattern.split(separator: ".", omittingEmptySubsequences: false)
         for (index, want) in wanted.enumerated() {
             if want == "{*}" {
                 guard index < parts.count, let first = parts.dropFirst(index).first,

@@ -23,6 +23,8 @@ package struct FlamingoConfiguration: Codable, Sendable, Equatable {
     package enum Family: String, Codable, Sendable, CaseIterable {
         case openFlamingo = "openflamingo"
         case otter
+        /// Hugging Face's reproduction of Flamingo, with gated blocks of its own.
+        case idefics
         /// Trained by Wade itself.
         case flaminglet
     }
@@ -32,6 +34,10 @@ package struct FlamingoConfiguration: Codable, Sendable, Equatable {
         case crossAttention = "cross_attention"
         case weightsSHA256 = "weights_sha256"
     }
+
+    /// How many `<image>` tokens a clip of so many frames takes in a prompt: one, or in IDEFICS, whose media are single
+    /// pictures, one per frame.
+    package func mediaCount(ofFrames frames: Int) -> Int { family == .idefics ? frames : 1 }
 
     /// Checks that the parts fit each other; the message says which field, what was found and what was expected.
     package func validate() throws {
@@ -44,6 +50,9 @@ package struct FlamingoConfiguration: Codable, Sendable, Equatable {
         try require(
             resampler.width == vision.width, "resampler.width", resampler.width,
             "vision.width, \(vision.width)")
+        try require(
+            resampler.layers > 0 || resampler.latents == vision.features, "resampler.latents",
+            resampler.latents, "a frame's \(vision.features) features, as there are no layers")
         try require(
             crossAttention.layers.allSatisfy { $0 >= 0 && $0 < language.layers }
                 && crossAttention.layers == Array(Set(crossAttention.layers)).sorted(),

@@ -16,6 +16,8 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
     package var normEpsilon: Float
     /// Width of the contrastive embedding that RICES compares; nil when the projection is not there.
     package var projectionWidth: Int?
+    /// Whether the class token is among the features (IDEFICS); nil means no.
+    package var keepsClassToken: Bool?
     /// How a picture becomes the input.
     package var preprocessing: Preprocessing
 
@@ -26,10 +28,14 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
         case mlpWidth = "mlp_width"
         case normEpsilon = "norm_epsilon"
         case projectionWidth = "projection_width"
+        case keepsClassToken = "keeps_class_token"
     }
 
     /// V, the number of patches of a frame.
     package var patches: Int { (imageSize / patchSize) * (imageSize / patchSize) }
+
+    /// The number of features of a frame.
+    package var features: Int { patches + (keepsClassToken ?? false ? 1 : 0) }
 
     func validate() throws {
         try requirePositive([
@@ -53,6 +59,7 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
 package struct ResamplerConfiguration: Codable, Sendable, Equatable {
     /// D of the vision encoder's features and of the visual tokens.
     package var width: Int
+    /// 0: there is no resampler, and a frame's features are its visual tokens (a variant of IDEFICS).
     package var layers: Int
     package var heads: Int
     /// Width of one head.
@@ -67,6 +74,8 @@ package struct ResamplerConfiguration: Codable, Sendable, Equatable {
     package var frameEmbedding: FrameEmbedding
     /// Rows of the embedding per media; nil when the model has none (all released ones).
     package var media: Int?
+    /// IDEFICS' layer norm of every head's queries and keys; nil means none.
+    package var queryKeyNorm: Bool?
 
     /// How frame f of F finds its temporal embedding.
     package enum FrameEmbedding: String, Codable, Sendable {
@@ -81,15 +90,19 @@ package struct ResamplerConfiguration: Codable, Sendable, Equatable {
         case headWidth = "head_width"
         case mlpWidth = "mlp_width"
         case frameEmbedding = "frame_embedding"
+        case queryKeyNorm = "query_key_norm"
     }
 
     func validate() throws {
         try requirePositive([
-            ("resampler.width", width), ("resampler.layers", layers), ("resampler.heads", heads),
+            ("resampler.width", width), ("resampler.heads", heads),
             ("resampler.head_width", headWidth), ("resampler.latents", latents),
             ("resampler.mlp_width", mlpWidth), ("resampler.frames", frames ?? 1),
             ("resampler.media", media ?? 1),
         ])
+        try require(
+            layers >= 0 && layers <= largestSize, "resampler.layers", layers,
+            "0 (no resampler) or more")
     }
 }
 
@@ -104,11 +117,14 @@ package struct CrossAttentionConfiguration: Codable, Sendable, Equatable {
     package var activation: Activation
     /// Which media a text position sees.
     package var visibility: MediaVisibility
+    /// IDEFICS' RMS norm of every head's queries and keys; nil means none.
+    package var queryKeyNorm: Bool?
 
     enum CodingKeys: String, CodingKey {
         case layers, heads, activation, visibility
         case headWidth = "head_width"
         case mlpWidth = "mlp_width"
+        case queryKeyNorm = "query_key_norm"
     }
 
     func validate() throws {

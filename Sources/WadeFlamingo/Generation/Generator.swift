@@ -34,6 +34,7 @@ package struct Generator: Sendable {
         var sequence = sequence
         let hidden = try model(prompt, sequence: &sequence)
         let logits = model.language.logits(hidden[hidden.rows - 1..<hidden.rows]).values
+        model.beginGenerating(&sequence)
         if generatedTokens == .areBlindAfterTheFirst { sequence.blind = true }
         let text = earlier + prompt
         switch options.strategy {

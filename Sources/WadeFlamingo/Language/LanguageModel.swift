@@ -8,7 +8,7 @@ package struct LanguageModel: Sendable {
     private let tokenEmbedding: Tensor
     private let blocks: [any DecoderBlock]
     /// By decoder layer.
-    private let gated: [Int: GatedCrossAttention]
+    private let gated: [Int: any GatedBlock]
     private let norm: FinalNorm
     private let head: Linear
     private let width: Int
@@ -34,14 +34,21 @@ package struct LanguageModel: Sendable {
             case .llama: return try LLaMABlock(part, configuration, arithmetic: arithmetic)
             }
         }
-        var gated: [Int: GatedCrossAttention] = [:]
+        let epsilon = configuration.normEpsilon
+        var gated: [Int: any GatedBlock] = [:]
         for layer in model.crossAttention.layers {
-            gated[layer] = try GatedCrossAttention(
-                weights["cross_attention"]["\(layer)"], model.crossAttention, width: width,
-                visualWidth: model.resampler.width, arithmetic: arithmetic)
+            let part = weights["cross_attention"]["\(layer)"]
+            gated[layer] =
+                model.family == .idefics
+                ? try IDEFICSGatedCrossAttention(
+                    part, model.crossAttention, width: width,
+                    visualWidth: model.resampler.width, normEpsilon: epsilon,
+                    arithmetic: arithmetic)
+                : try GatedCrossAttention(
+                    part, model.crossAttention, width: width,
+                    visualWidth: model.resampler.width, arithmetic: arithmetic)
         }
         self.gated = gated
-        let epsilon = configuration.normEpsilon
         switch configuration.architecture {
         case .llama:
             norm = .rms(try RMSNorm(language["norm"], width: width, epsilon: epsilon))
@@ -77,6 +84,7 @@ package struct LanguageModel: Sendable {
         cache: inout KeyValueCache, observe: (String, Tensor) -> Void = { _, _ in }
     ) -> Tensor {
         var x = tokenEmbedding.gathered(ids)
+        observe("embedded", x)
         for (layer, block) in blocks.enumerated() {
             if let gated = gated[layer] {
                 x = gated(x, media: media.compactMap { $0[layer] }, windows: windows)

@@ -41,9 +41,10 @@ package struct CLIPVisionTransformer: Sendable {
         }
     }
 
-    /// Normalised pixels (F, 3, S, S) to patch features (F, V, D).
+    /// Normalised pixels (F, 3, S, S) to patch features (F, V, D), in IDEFICS with the class token first, (F, 1 + V, D).
     package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
         let tokens = try self.tokens(pixels)
+        if configuration.keepsClassToken ?? false { return tokens }
         let (count, width) = (tokens.shape[1], tokens.shape[2])
         let patches = (0..<tokens.shape[0]).map { tokens[$0][1..<count] }
         return Tensor.concatenated(patches).reshaped([tokens.shape[0], count - 1, width])
@@ -71,12 +72,23 @@ package struct CLIPVisionTransformer: Sendable {
         return stack(x)
     }
 
-    /// The contrastive embedding of each frame, (F, E), of length 1; nil when the model has no projection.
+    /// The class token of each frame after the final norm, (F, D); nil when the model has no projection.
     /// `tokens` is what the function of that name returns.
-    package func embedding(_ tokens: Tensor) -> Tensor? {
+    package func pooled(_ tokens: Tensor) -> Tensor? {
         guard let projection else { return nil }
-        let classes = Tensor.concatenated((0..<tokens.shape[0]).map { tokens[$0][0..<1] })
-        let embedded = projection.linear(projection.norm(classes))
+        return projection.norm(
+            Tensor.concatenated((0..<tokens.shape[0]).map { tokens[$0][0..<1] }))
+    }
+
+    /// The contrastive embedding of each frame as the projection gives it, (F, E); nil when the model has no projection.
+    package func projected(_ tokens: Tensor) -> Tensor? {
+        guard let projection, let pooled = pooled(tokens) else { return nil }
+        return projection.linear(pooled)
+    }
+
+    /// The contrastive embedding of each frame, (F, E), of length 1; nil when the model has no projection.
+    package func embedding(_ tokens: Tensor) -> Tensor? {
+        guard let embedded = projected(tokens) else { return nil }
         let rows = (0..<embedded.shape[0]).map { row -> Tensor in
             let values = embedded[row..<row + 1]
             let length = values.values.reduce(Float(0)) { $0 + $1 * $1 }.squareRoot()

@@ -48,7 +48,7 @@ package struct ModelBundle: Sendable {
             .addingSpecialTokens(configuration.tokens.added)
         let wanted = [
             ("<image>", configuration.tokens.image),
-            ("<|endofchunk|>", configuration.tokens.endOfChunk),
+            (configuration.endOfChunkText, configuration.tokens.endOfChunk),
         ]
         for (token, id) in wanted where tokenizer.id(of: token) != id {
             throw FlamingoError.file(
@@ -61,6 +61,12 @@ package struct ModelBundle: Sendable {
 }
 
 extension FlamingoConfiguration {
+    /// The text of the token that ends an answer.
+    var endOfChunkText: String {
+        guard family == .idefics else { return "<|endofchunk|>" }
+        return tokens.endOfChunk == tokens.endOfText ? "</s>" : IDEFICSPrompt.endOfUtterance
+    }
+
     /// Reads and checks a bundle's `config.json`; `path` is for messages.
     package init(json: Data, path: String) throws {
         self = try decodeConfiguration(FlamingoConfiguration.self, json, path: path)

@@ -9,9 +9,9 @@ internal import WadeTokenizer
 package struct ModelImport: Sendable {
     /// `checkpoint.pt` of OpenFlamingo or a folder of its tensors, or the folder of an Otter model.
     package var checkpoint: String
-    /// The language model's folder; nil for Otter.
+    /// The language model's folder; nil for Otter and IDEFICS.
     package var language: String?
-    /// The vision tower's file or folder; nil for Otter.
+    /// The vision tower's file or folder; nil for Otter and IDEFICS.
     package var vision: String?
     /// What the model shall be called.
     package var name: String
@@ -35,10 +35,7 @@ package struct ModelImport: Sendable {
                 expected: "a folder that does not exist yet")
         }
         let (tokenizerFile, tokenizer) = try publishedTokenizer()
-        var parts = try self.parts(tokenizer)
-        parts.unwritten = unwritten
-        if let visionHeads { parts.visionConfiguration.heads = visionHeads }
-        let (configuration, parameters) = try parts.converted()
+        let (configuration, parameters) = try converted(tokenizer)
         // A half-written bundle never has the final name.
         let unfinished = output + ".unfinished"
         try? FileManager.default.removeItem(atPath: unfinished)
@@ -95,6 +92,16 @@ package struct ModelImport: Sendable {
             throw FlamingoError.file(
                 path: path, found: error.localizedDescription, expected: "a file to write")
         }
+    }
+
+    private func converted(
+        _ tokenizer: Tokenizer
+    ) throws -> (FlamingoConfiguration, [CheckpointParameter]) {
+        if let parts = try ideficsParts(tokenizer) { return try parts.converted() }
+        var parts = try self.parts(tokenizer)
+        parts.unwritten = unwritten
+        if let visionHeads { parts.visionConfiguration.heads = visionHeads }
+        return try parts.converted()
     }
 
     private func parts(_ tokenizer: Tokenizer) throws -> FlamingoParts {

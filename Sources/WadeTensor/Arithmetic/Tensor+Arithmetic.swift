@@ -28,13 +28,17 @@ extension Tensor {
         }
     }
 
-    /// a · b, value by value; shapes must be equal.
+    /// a · b, value by value; `b` may also be one row that every row of `a` is multiplied by.
     package static func * (a: Tensor, b: Tensor) -> Tensor {
-        precondition(a.shape == b.shape, "cannot multiply \(a.shape) by \(b.shape)")
+        precondition(
+            a.shape == b.shape || b.count == a.width,
+            "cannot multiply \(a.shape) by \(b.shape)")
         var product = a
         unsafe product.withMutableValues { values in
             unsafe b.withValues { b in
-                for i in 0..<values.count { unsafe values[i] *= b[i] }
+                for start in stride(from: 0, to: values.count, by: max(b.count, 1)) {
+                    for i in 0..<b.count { unsafe values[start + i] *= b[i] }
+                }
             }
         }
         return product
