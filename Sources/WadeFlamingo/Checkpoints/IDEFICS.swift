@@ -2,6 +2,7 @@
 //! its tensors.
 
 package import Foundation
+internal import WadeImage
 package import WadeTensor
 
 /// The fields of `config.json` that decide the computation. Derived files leave out what equals transformers' defaults,
@@ -118,7 +119,9 @@ package struct IDEFICSParts: Sendable {
                 ?? published.vision_num_attention_heads ?? 16,
             mlpWidth: try shape("vision.layers.0.mlp.up.weight", 2, gathered)[0],
             activation: activation, normEpsilon: published.vision_config?.layer_norm_eps ?? 1e-5,
-            projectionWidth: nil, keepsClassToken: true, preprocessing: .huggingFaceCLIP)
+            projectionWidth: nil, keepsClassToken: true,
+            // The aspect ratio is not kept and nothing is cropped.
+            preprocessing: try .clip(imageSize: side * patch, fit: .squash))
     }
 
     private func resampler(_ gathered: Checkpoint) throws -> ResamplerConfiguration {

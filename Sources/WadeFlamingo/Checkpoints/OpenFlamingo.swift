@@ -140,10 +140,7 @@ package struct FlamingoParts: Sendable {
             activation: visionConfiguration.activation,
             normEpsilon: visionConfiguration.normEpsilon,
             projectionWidth: projection.map { $0[0] == width ? $0[1] : $0[0] },
-            preprocessing: try Preprocessing(
-                imageSize: side * patch, fit: visionConfiguration.fit,
-                mean: PublishedVisionConfiguration.mean,
-                standardDeviation: PublishedVisionConfiguration.standardDeviation))
+            preprocessing: try .clip(imageSize: side * patch, fit: visionConfiguration.fit))
     }
 
     private func resampler(_ reader: ShapeReader) throws -> ResamplerConfiguration {

@@ -121,10 +121,6 @@ package struct PublishedLanguageConfiguration: Decodable, Sendable {
 
 /// What is known of a vision tower besides its tensors: Hugging Face's `config.json` or OpenCLIP's `open_clip_config.json`.
 package struct PublishedVisionConfiguration: Sendable {
-    /// CLIP's mean and deviation of red, green and blue.
-    static let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
-    static let standardDeviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
-
     /// H; nil when only the convention width/64 is left.
     package var heads: Int?
     package var activation: Activation
@@ -292,5 +288,14 @@ package struct OtterConfiguration: Sendable {
         }
         language = file.text_config
         vision = try PublishedVisionConfiguration(json: json, path: path)
+    }
+}
+
+extension Preprocessing {
+    /// What CLIP's towers were trained on: bicubic resize, CLIP's own mean and deviation of red, green and blue.
+    package static func clip(imageSize: Int, fit: Fit) throws -> Preprocessing {
+        try Preprocessing(
+            imageSize: imageSize, fit: fit, mean: [0.48145466, 0.4578275, 0.40821073],
+            standardDeviation: [0.26862954, 0.26130258, 0.27577711])
     }
 }

@@ -1,6 +1,7 @@
 //! Rung 3: CLIP's vision tower in every published layout against Hugging Face's, OpenCLIP's and OpenAI's code.
 import Foundation
 import Testing
+import WadeImage
 import WadeTensor
 import WadeTestSupport
 
@@ -37,7 +38,7 @@ private struct Layout: CustomTestStringConvertible, Sendable {
         let configuration = VisionConfiguration(
             imageSize: side, patchSize: patch, width: width, layers: layers, heads: heads,
             mlpWidth: mlp, activation: activation, normEpsilon: 1e-5, projectionWidth: projected,
-            preprocessing: .openCLIP)
+            preprocessing: try .clip(imageSize: side, fit: .shorterSideTorchvision))
         let table = RenameTable(
             file.hasPrefix("hf/")
                 ? RenameTable.huggingFaceCLIP(prefix: "vision_model.") : RenameTable.openCLIP)

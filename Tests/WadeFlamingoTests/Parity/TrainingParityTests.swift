@@ -1,6 +1,7 @@
 //! Rung 4: a tiny Flamingo of PyTorch parts, run forward; its gradients are compared where gradients are computed.
 import Foundation
 import Testing
+import WadeImage
 import WadeTensor
 import WadeTestSupport
 
@@ -108,13 +109,14 @@ private struct Sizes: Decodable {
 
     /// Feed-forwards are four times as wide as what they stand in, as in CLIP and open_flamingo.
     func configuration() throws -> FlamingoConfiguration {
-        FlamingoConfiguration(
+        try FlamingoConfiguration(
             name: "training fixture", family: .openFlamingo,
             vision: VisionConfiguration(
                 imageSize: vision.image, patchSize: vision.patch, width: vision.width,
                 layers: vision.layers, heads: vision.heads, mlpWidth: 4 * vision.width,
                 activation: vision.act, normEpsilon: 1e-5, projectionWidth: nil,
-                preprocessing: .huggingFaceCLIP),
+                preprocessing: try .clip(
+                    imageSize: vision.image, fit: .shorterSideTransformers)),
             resampler: ResamplerConfiguration(
                 width: vision.width, layers: resampler.depth, heads: resampler.heads,
                 headWidth: resampler.dim_head, latents: resampler.latents,
