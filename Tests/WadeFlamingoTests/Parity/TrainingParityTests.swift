@@ -109,7 +109,7 @@ private struct Sizes: Decodable {
 
     /// Feed-forwards are four times as wide as what they stand in, as in CLIP and open_flamingo.
     func configuration() throws -> FlamingoConfiguration {
-        try FlamingoConfiguration(
+        FlamingoConfiguration(
             name: "training fixture", family: .openFlamingo,
             vision: VisionConfiguration(
                 imageSize: vision.image, patchSize: vision.patch, width: vision.width,
