@@ -264,15 +264,26 @@ struct AnnotationRunTests {
         #expect(try RecordChecker.check(output).findings == [])
     }
 
-    @Test("a file that has just been written is left to the next run unless the user names it")
+    @Test("a file that is still being written is left to the next run, one that has settled is not")
     func deferred() throws {
         let folder = try TemporaryFolder()
         folder.makeFolder("in")
         folder.write("dog", to: "in/a.mp4", secondsAgo: 0)
+        folder.write("cat", to: "in/b.mp4", secondsAgo: 0)
         let output = folder("out.jsonl")
-        let pipeline = plainPipeline([captionTask])
-        #expect(try annotate([folder("in")], into: output, pipeline: pipeline).deferred == 1)
-        #expect(try annotate([folder("in/a.mp4")], into: output, pipeline: pipeline).answers == 1)
+        let growing = folder("in/a.mp4").text
+        let writer = Thread {
+            usleep(700_000)
+            try? Data("doggy".utf8).write(to: URL(fileURLWithPath: growing))
+        }
+        writer.start()
+        let first = try annotate(
+            [folder("in")], into: output, pipeline: plainPipeline([captionTask]))
+        #expect(first.deferred == 1 && first.answers == 1)
+        let second = try annotate(
+            [folder("in")], into: output, pipeline: plainPipeline([captionTask]))
+        #expect(second.deferred == 0 && second.answers == 1)
+        #expect(try records(output).map(\.output.text) == ["cat for caption", "doggy for caption"])
     }
 
     @Test("a wish to stop ends the run before the next clip, and the exit code names the signal")

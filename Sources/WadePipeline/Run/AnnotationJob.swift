@@ -27,65 +27,67 @@ package struct AnnotationJob: Sendable {
     /// be read, and in the middle when the output cannot be written.
     package func run(stop: StopRequest, progress: (RunProgress) -> Void) throws -> RunSummary {
         guard !isStandardOutput else {
-            return try run(
-                ledger: Ledger(), writer: try JSONLinesWriter.standardOutput(), stop, progress
-            ).summary
+            return try naming {
+                let (plan, folder) = try makePlan()
+                return try run(
+                    plan, folder, Ledger(), try JSONLinesWriter.standardOutput(), stop, progress)
+            }
         }
         let lock = try RunLock(output: output)
         let startedAt = Timestamp.now()
         var ledger = try Ledger(readingFrom: output)
-        try ledger.cutTornLine(of: output)
-        let (plan, summary) = try run(
-            ledger: ledger, writer: try JSONLinesWriter(path: output), stop, progress)
-        try summary.append(besides: output, plan: plan, startedAt: startedAt)
+        let summary = try naming {
+            let (plan, folder) = try makePlan()
+            try ledger.cutTornLine(of: output)
+            let summary = try run(
+                plan, folder, ledger, try JSONLinesWriter(path: output), stop, progress)
+            try summary.append(besides: output, plan: plan, startedAt: startedAt)
+            return summary
+        }
         _ = consume lock
         return summary
     }
 
     private func run(
-        ledger: Ledger, writer: consuming JSONLinesWriter, _ stop: StopRequest,
-        _ progress: (RunProgress) -> Void
-    ) throws -> (plan: RunPlan, summary: RunSummary) {
+        _ plan: RunPlan, _ model: String, _ ledger: Ledger, _ writer: consuming JSONLinesWriter,
+        _ stop: StopRequest, _ progress: (RunProgress) -> Void
+    ) throws -> RunSummary {
+        let run = AnnotationRun<Tensor>(
+            plan: plan, ledger: ledger, cut: clipCutter(pipeline.segmentation), stop: stop)
+        return try run.run(
+            writer: writer, isReadable: !isStandardOutput,
+            annotator: {
+                try FlamingoAnnotator(bundle: ModelBundle(path: model), pipeline: pipeline)
+                    .annotator
+            }, progress: progress)
+    }
+
+    /// Errors of the model's rooms say what is wrong with its files; this says that they are the model's.
+    private func naming<Value>(_ body: () throws -> Value) throws(PipelineError) -> Value {
         do {
-            let location = try ModelLocation(pipeline.model)
-            let plan = try makePlan(location)
-            let run = AnnotationRun<Tensor>(
-                plan: plan, ledger: ledger, cut: clipCutter(pipeline.segmentation), stop: stop)
-            let summary = try run.run(
-                writer: writer, isReadable: !isStandardOutput,
-                annotator: {
-                    try FlamingoAnnotator(
-                        bundle: ModelBundle(path: location.folder), pipeline: pipeline
-                    ).annotator
-                }, progress: progress)
-            return (plan, summary)
+            return try body()
         } catch let error as PipelineError {
             throw error
         } catch {
-            throw PipelineError.file(
-                path: pipeline.model, action: "load the model", reason: "\(error)")
+            throw .file(path: pipeline.model, action: "load the model", reason: "\(error)")
         }
     }
 
-    private func makePlan(_ location: ModelLocation) throws -> RunPlan {
-        try RunPlan(
+    private func makePlan() throws -> (plan: RunPlan, model: String) {
+        let location = try ModelLocation(pipeline.model)
+        let plan = try RunPlan(
             pipeline: pipeline, model: try location.identity(),
             findings: try ClipFinder.find(paths), settings: settings)
+        return (plan, location.folder)
     }
 
     /// What `run` would do, by names, sizes and times alone; changes nothing and takes no lock.
     package func forecast() throws -> RunForecast {
-        do {
-            let plan = try makePlan(try ModelLocation(pipeline.model))
-            let ledger = isStandardOutput ? Ledger() : try Ledger(readingFrom: output)
-            return RunForecast(
-                plan: plan, ledger: ledger,
+        try naming {
+            RunForecast(
+                plan: try makePlan().plan,
+                ledger: isStandardOutput ? Ledger() : try Ledger(readingFrom: output),
                 secondsPerAnswer: RunSummary.secondsPerAnswer(besides: output))
-        } catch let error as PipelineError {
-            throw error
-        } catch {
-            throw PipelineError.file(
-                path: pipeline.model, action: "load the model", reason: "\(error)")
         }
     }
 }

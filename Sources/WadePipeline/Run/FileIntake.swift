@@ -34,11 +34,8 @@ struct FileIntake: Sendable {
         if let failure = file.failure {
             return IntakenFile(file: file, outcome: .failed(failure, nil))
         }
-        if !file.isArgument, let status = try? FileStatus.of(file.path, followingLinks: true) {
-            let age = time(nil) - status.modifiedSeconds
-            if age >= 0, age < plan.settings.settleSeconds {
-                return IntakenFile(file: file, outcome: .deferred)
-            }
+        if !file.isArgument, !isSettled(file.path) {
+            return IntakenFile(file: file, outcome: .deferred)
         }
         do {
             let identity = try ContentIdentity.read(
@@ -47,6 +44,15 @@ struct FileIntake: Sendable {
         } catch {
             return IntakenFile(file: file, outcome: .failed(error, nil))
         }
+    }
+
+    /// Whether the file has not been changed for a while; waits that while for a young one, since most are whole by then.
+    private func isSettled(_ path: PathBytes) -> Bool {
+        guard let young = try? FileStatus.of(path, followingLinks: true) else { return true }
+        let age = time(nil) - young.modifiedSeconds
+        guard age >= 0, age < plan.settings.settleSeconds else { return true }
+        sleep(UInt32(plan.settings.settleSeconds - age))
+        return young == (try? FileStatus.of(path, followingLinks: true))
     }
 
     private func spans(of file: FoundFile, _ identity: ContentIdentity) -> IntakenFile.Outcome {

@@ -51,7 +51,7 @@ package struct RunForecast: Sendable {
         }
         let age = time(nil) - status.modifiedSeconds
         if !file.isArgument, age >= 0, age < plan.settings.settleSeconds {
-            return (.deferred, "changed \(age) s ago")
+            return (.deferred, "changed \(age) s ago; taken if it stays as it is")
         }
         guard let content = ledger.content(of: file.relativePath, status: status) else {
             return (.todo, "not in the output under this path, size and time")

@@ -14,7 +14,7 @@ package struct RunSettings: Sendable, Equatable {
     package var workers: Int
     /// How often a later run tries again what may have failed by chance.
     package var retries = 2
-    /// A file in a folder that changed within so many seconds is left to the next run: somebody may still be writing it.
+    /// A file in a folder is taken when it has not changed for so many seconds; one that still changes is left to the next run.
     package var settleSeconds = 2
 
     /// Settings with `workers` threads.

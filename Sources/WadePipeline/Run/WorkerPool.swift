@@ -37,6 +37,7 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
     private let work: @Sendable (Input) -> Output
     private let desk = Desk()
     private let queue = DispatchQueue(label: "wade.workers", attributes: .concurrent)
+    private let group = DispatchGroup()
     private var slots: [Slot] = []
     private var first = 0
 
@@ -49,6 +50,12 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
         self.workers = workers
         self.inFlight = inFlight
         self.work = work
+    }
+
+    /// Items that no worker has begun are dropped, the others are waited for: a process must not end under a working thread.
+    deinit {
+        desk.waiting.withLock { $0.items.removeAll() }
+        group.wait()
     }
 
     /// The next result in the order of the input; nil when `input` has no more and everything is delivered. New items are taken from
@@ -76,7 +83,7 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
             return true
         }
         guard starts else { return }
-        queue.async { [desk, work] in
+        queue.async(group: group) { [desk, work] in
             while let next = Self.take(from: desk) { next.slot.fill(work(next.input)) }
         }
     }
