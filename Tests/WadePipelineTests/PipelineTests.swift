@@ -1,6 +1,7 @@
 //! Facts about pipelines, prompts and recipes.
 import Foundation
 import Testing
+import WadeTensor
 import WadeVideo
 
 @testable import WadePipeline
@@ -36,7 +37,7 @@ struct PipelineTests {
             """
             name: all
             model: ./bundle
-            precision: int8
+            precision: float32
             sampling: {fps: 2, at_most: 16}
             segmentation: {windows: {length: 10, stride: 5}}
             decoding: {strategy: beam, beams: 4, length_penalty: -2, stop: [".", "no"], max_new_tokens: 9}
@@ -50,7 +51,7 @@ struct PipelineTests {
             demonstrations: {file: d.jsonl}
             output: {custom_id: "{task}/{id}/{index}"}
             """, in: folder)
-        #expect(pipeline.model == folder("bundle").text && pipeline.precision == .int8)
+        #expect(pipeline.model == folder("bundle").text && pipeline.precision == .float32)
         #expect(pipeline.sampling == .rate(perSecond: 2, limit: 16))
         #expect(pipeline.segmentation == .windows(length: 10, stride: 5))
         #expect(
@@ -200,7 +201,6 @@ struct PipelineTests {
         }
         let different: [(inout Pipeline) -> Void] = [
             { $0.tasks[0].question = "Who?" }, { $0.tasks[0].maxNewTokens = 6 },
-            { $0.precision = .int8 },
             { $0.sampling = .uniform(count: 3) }, { $0.decoding.stop = ["."] },
             { $0.decoding.strategy = .beam(width: 2) },
             { $0.demonstrations[0].answers["q"] = "cat" }, { $0.demonstrations = [] },
