@@ -36,6 +36,7 @@ public enum FixtureError: Error, CustomStringConvertible {
     case notAnObject(String)
     case missing(String)
 
+    /// Which path, and what is wrong with it.
     public var description: String {
         switch self {
         case .notAnObject(let path): return "\(path): found no JSON object"
