@@ -3,9 +3,10 @@ import Glibc
 
 /// Writes times.
 enum Timestamp {
-    /// `2026-11-23T02:00:07Z`, with nine digits after the seconds when `nanoseconds` is given; empty outside the years 1 to 9999.
+    /// `2026-11-23T02:00:07Z`, with nine digits after the seconds when `nanoseconds` is given; times outside the years 1 to 9999 become
+    /// the nearest second inside.
     static func text(seconds: Int, nanoseconds: Int? = nil) -> String {
-        guard (-62_135_596_800...253_402_300_799).contains(seconds) else { return "" }
+        let seconds = min(max(seconds, -62_135_596_800), 253_402_300_799)
         let days = Int((Double(seconds) / 86_400).rounded(.down))
         let second = seconds - days * 86_400
         let date = civil(days: days)

@@ -35,11 +35,18 @@ struct LineReader: ~Copyable {
         }
     }
 
+    /// The C library looks at 32 bytes at a time.
+    private func newline(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+        guard let base = bytes.baseAddress, start < bytes.count else { return nil }
+        guard let found = unsafe memchr(base + start, 0x0A, bytes.count - start) else { return nil }
+        return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
+
     private mutating func split(
         _ bytes: UnsafeBufferPointer<UInt8>, _ body: (Int, LineScan) -> Void
     ) {
         var start = 0
-        while let end = unsafe bytes[start...].firstIndex(of: 0x0A) {
+        while let end = unsafe newline(in: bytes, from: start) {
             let part = unsafe UnsafeBufferPointer(rebasing: bytes[start..<end])
             if pending.isEmpty {
                 unsafe body(offset + start, LineScan(part))

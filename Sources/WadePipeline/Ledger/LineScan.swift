@@ -40,17 +40,17 @@
     mutating func string() -> Range<Int>? {
         guard accept(0x22) else { return nil }
         let start = position
-        let count = count
-        while position < count {
-            switch unsafe bytes[position] {
-            case 0x22:
-                position += 1
-                return start..<position - 1
-            case 0x5C: position += 2
-            default: position += 1
+        let end = count
+        var at = position
+        while at < end {
+            let byte = unsafe bytes[at]
+            if byte == 0x22 {
+                position = at + 1
+                return start..<at
             }
+            at += byte == 0x5C ? 2 : 1
         }
-        position = count
+        position = end
         return nil
     }
 

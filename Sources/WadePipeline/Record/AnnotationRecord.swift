@@ -59,8 +59,8 @@ package struct AnnotationRecord: Sendable, Equatable {
         package var contentID = ""
         /// Size in bytes.
         package var bytes = 0
-        /// Time of last change, RFC 3339 in UTC with nanoseconds.
-        package var mtime = ""
+        /// Time of last change, RFC 3339 in UTC with nanoseconds; never empty, or DuckDB would take the column for text.
+        package var mtime = "1970-01-01T00:00:00.000000000Z"
         /// Seconds, measured from packets; -1 when not known.
         package var duration = -1.0
         /// Displayed width in pixels.
@@ -239,7 +239,7 @@ package struct AnnotationRecord: Sendable, Equatable {
         /// Number of the line in this output, growing over all runs: the reader's cursor.
         package var sequence = 0
         /// When the record was made, RFC 3339 in UTC.
-        package var createdAt = ""
+        package var createdAt = "1970-01-01T00:00:00Z"
         /// Version of the program.
         package var wadeVersion = ""
         /// Name of the machine.
