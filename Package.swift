@@ -92,7 +92,8 @@ let package = Package(
             ],
             swiftSettings: testing),
         .testTarget(
-            name: "WadeEvaluationTests", dependencies: ["WadeEvaluation", "WadeTestSupport"],
+            name: "WadeEvaluationTests",
+            dependencies: ["WadeEvaluation", "WadePipeline", "WadeTestSupport"],
             swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),

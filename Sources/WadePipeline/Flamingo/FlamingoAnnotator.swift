@@ -29,6 +29,11 @@ package struct FlamingoAnnotator: Sendable {
 
     /// Loads the bundle at `path` and runs the demonstrations of every task through it, once.
     package init(bundle: ModelBundle, pipeline: Pipeline) throws {
+        guard bundle.configuration.family != .idefics else {
+            throw PipelineError.request(
+                found: "a model of the idefics family",
+                expected: "openflamingo or otter, whose prompts pipelines write")
+        }
         self.pipeline = pipeline
         arithmetic = Arithmetic(precision: pipeline.precision)
         arithmetic.engine.useThreads(1)

@@ -7,7 +7,8 @@ internal import WadeTokenizer
 
 /// Where the published parts of a model lie.
 package struct ModelImport: Sendable {
-    /// `checkpoint.pt` of OpenFlamingo or a folder of its tensors, or the folder of an Otter model.
+    /// `checkpoint.pt` of OpenFlamingo or a folder of its tensors, or the folder of an Otter or
+    /// IDEFICS model.
     package var checkpoint: String
     /// The language model's folder; nil for Otter and IDEFICS.
     package var language: String?

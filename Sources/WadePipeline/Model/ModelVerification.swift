@@ -63,6 +63,10 @@ package struct ModelVerification {
         let scratch = FileManager.default.temporaryDirectory
             .appendingPathComponent("wade-verify-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: scratch) }
+        if IDEFICSVerification.applies(to: folder) {
+            return try IDEFICSVerification(folder: folder, scratch: scratch, arithmetic: arithmetic)
+                .run()
+        }
         return try ModelVerification(folder: folder, scratch: scratch, arithmetic: arithmetic).run()
     }
 

@@ -24,19 +24,14 @@ package struct Prompt: Sendable, Equatable {
         query = task.template.query(question: task.question)
     }
 
-    /// The answer in what the model wrote, after OpenFlamingo's evaluation: a caption ends before the next `Output` and loses its
-    /// quotes; a short answer ends before `Question`, `Answer` or `Short`, then before `, `. Space around it goes.
+    /// The answer in what the model wrote, after OpenFlamingo's evaluation, without space around it; a choice stays as it is.
     package static func answer(in raw: String, task: AnnotationRecord.TaskType) -> String {
-        var text: String
         switch task {
         case .caption:
-            text = PromptTemplate.split(raw, at: "Output").first ?? raw
-            text.removeAll { $0 == "\"" }
-        case .vqa, .classify:
-            text = ["Question", "Answer", "Short", ", "].reduce(raw) { rest, mark in
-                PromptTemplate.split(rest, at: mark).first ?? rest
-            }
+            AnswerExtraction.caption(in: raw).trimmingCharacters(in: .whitespacesAndNewlines)
+        case .vqa:
+            AnswerExtraction.answer(in: raw).trimmingCharacters(in: .whitespacesAndNewlines)
+        case .classify: raw
         }
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

@@ -2,6 +2,7 @@
 import Foundation
 import Testing
 import WadeEvaluation
+import WadePipeline
 import WadeTestSupport
 
 /// `vqa-metric/cases.json`: results of the original's functions.

@@ -7,7 +7,7 @@ struct CoverageTests {
     /// Each family and the suite that runs it.
     private let suites = [
         "clip-preprocess": "Parity: preprocessing",
-        "clip-vit": "Parity: CLIP vision transformer",
+        "clip-vit": "Parity: CLIP's vision tower",
         "gated-xattn": "Parity: resampler and gated cross-attention",
         "idefics": "Parity: IDEFICS",
         "nfnet": "Parity: NFNet",
@@ -17,7 +17,7 @@ struct CoverageTests {
         "perceiver-resampler": "Parity: resampler and gated cross-attention",
         "tokenizers": "Parity: tokenizers",
         "tokenizers-real": "Parity: tokenizers",
-        "training": "Parity: training",
+        "training": "Parity: the training fixture, forward",
         "vqa-metric": "Parity: VQA metric",
     ]
 

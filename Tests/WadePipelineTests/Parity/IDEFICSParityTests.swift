@@ -18,12 +18,8 @@ struct IDEFICSParityTests {
         let path = Fixtures.url(folder).path
         #expect(IDEFICSVerification.applies(to: path))
         for engine in MatrixEngine.allCases {
-            let scratch = FileManager.default.temporaryDirectory
-                .appendingPathComponent("wade-idefics-\(UUID().uuidString)").path
-            defer { try? FileManager.default.removeItem(atPath: scratch) }
-            let checks = try IDEFICSVerification(
-                folder: path, scratch: scratch, arithmetic: Arithmetic(engine: engine)
-            ).run()
+            let checks = try ModelVerification.run(
+                folder: path, arithmetic: Arithmetic(engine: engine))
             #expect(checks.count >= 15, "\(folder): only \(checks.count) comparisons")
             for check in checks where !check.passed {
                 Issue.record("\(folder) on \(engine.rawValue): \(check)")
