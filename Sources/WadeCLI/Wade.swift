@@ -9,6 +9,6 @@ struct Wade: ParsableCommand {
         subcommands: [
             AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
             CheckCommand.self,
-            ModelCommand.self,
+            SchemaCommand.self, ModelCommand.self,
         ])
 }
