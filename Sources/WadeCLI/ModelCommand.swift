@@ -79,9 +79,9 @@ struct ModelInspectCommand: ParsableCommand {
     var tensors = false
 
     func run() throws {
-        print(
-            try ModelInspection(ModelBundle(path: bundle)).text(withTensors: tensors),
-            terminator: "")
+        let bundle = try ModelBundle(path: bundle)
+        try bundle.check()
+        print(try ModelInspection(bundle).text(withTensors: tensors), terminator: "")
     }
 }
 

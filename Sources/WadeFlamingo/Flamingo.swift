@@ -55,6 +55,9 @@ package struct Flamingo: Sendable {
     package func callAsFunction(
         _ ids: [Int], sequence: inout TextSequence, observe: (String, Tensor) -> Void = { _, _ in }
     ) throws -> Tensor {
+        guard !ids.isEmpty else {
+            throw FlamingoError.request(found: "no tokens", expected: "at least one")
+        }
         for id in ids where id < 0 || id >= language.vocabularySize {
             throw FlamingoError.tokenOutOfRange(id: id, vocabularySize: language.vocabularySize)
         }

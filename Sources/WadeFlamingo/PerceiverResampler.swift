@@ -8,7 +8,7 @@ package struct PerceiverResampler: Sendable {
     /// (R, D)
     private let latents: Tensor
     /// (frames, D): one row per frame of a clip, where the model has them.
-    private let temporalEmbeddings: Tensor?
+    private let temporalEmbedding: TemporalEmbedding?
     /// (media, 1, D): one row per media of a prompt, where the model has them (no released one).
     private let mediaEmbeddings: Tensor?
     private let layers: [(attention: PerceiverAttention, feedForward: FeedForward)]
@@ -20,8 +20,10 @@ package struct PerceiverResampler: Sendable {
         let width = configuration.width
         self.configuration = configuration
         latents = try weights.tensor("latents", shape: [configuration.latents, width])
-        temporalEmbeddings = try configuration.frames.map {
-            try weights.tensor("temporal_embeddings", shape: [$0, width])
+        temporalEmbedding = try configuration.frames.map {
+            TemporalEmbedding(
+                rows: try weights.tensor("temporal_embeddings", shape: [$0, width]),
+                rule: configuration.frameEmbedding)
         }
         mediaEmbeddings = try configuration.media.map {
             try weights.tensor("media_embeddings", shape: [$0, 1, width])
@@ -45,7 +47,7 @@ package struct PerceiverResampler: Sendable {
     ) throws -> Tensor {
         let (frames, patches, width) = (features.shape[0], features.shape[1], features.shape[2])
         var x = features
-        if let embeddings = try temporalEmbeddings(frames: frames) {
+        if let embeddings = try temporalEmbedding?.rows(frames: frames) {
             x = Tensor.concatenated(
                 (0..<frames).map { (x[$0] + embeddings[$0]).reshaped([1, patches, width]) })
         }
@@ -68,34 +70,6 @@ package struct PerceiverResampler: Sendable {
             y = y + fed
         }
         return norm(y)
-    }
-
-    /// The temporal embeddings (F, D) of a clip of F frames.
-    ///
-    /// Frames are sampled at the midpoints of equal segments, so frame f of F stands at (f + ½)·N/F − ½ between N trained rows
-    /// (the paper interpolates linearly and does not say where the ends lie).
-    func temporalEmbeddings(frames: Int) throws -> Tensor? {
-        guard let rows = temporalEmbeddings else { return nil }
-        let trained = rows.rows
-        switch configuration.frameEmbedding {
-        case .indexed:
-            guard frames <= trained else {
-                throw FlamingoError.tooManyFrames(found: frames, expected: trained)
-            }
-            return rows[0..<frames]
-        case .interpolated:
-            guard frames != trained else { return rows }
-            let interpolated = (0..<frames).map { frame -> Tensor in
-                let middle = (Double(frame) + 0.5) * Double(trained) / Double(frames) - 0.5
-                let place = min(max(middle, 0), Double(trained - 1))
-                let lower = min(Int(place), trained - 1)
-                let share = Float(place - Double(lower))
-                var row = rows[lower] * (1 - share)
-                row.add(rows[min(lower + 1, trained - 1)], scaledBy: share)
-                return row.reshaped([1, rows.width])
-            }
-            return Tensor.concatenated(interpolated)
-        }
     }
 }
 

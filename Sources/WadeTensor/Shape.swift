@@ -42,13 +42,18 @@ package struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomStrin
     }
 
     private static func elementCount(of sizes: [Int]) -> Int? {
-        var count = 1
+        // Zeros are left out of the product: beside one, the other sizes would be unbounded.
+        var (count, isEmpty) = (1, false)
         for size in sizes {
             guard size >= 0 else { return nil }
+            guard size > 0 else {
+                isEmpty = true
+                continue
+            }
             let (product, overflow) = count.multipliedReportingOverflow(by: size)
             guard !overflow else { return nil }
             count = product
         }
-        return count
+        return isEmpty ? 0 : count
     }
 }

@@ -37,6 +37,12 @@ package struct Checkpoint: Sendable {
             case .unknown: unknown.append(name)
             case .parameter(let canonical, let part, let change):
                 guard let tensor = archive.tensors[name] else { continue }
+                // With a zero among them the other sizes would not be bounded by the file's.
+                guard tensor.shape.elementCount > 0 else {
+                    throw TensorError.malformedTensor(
+                        file: archive.file, name: name, found: "shape \(tensor.shape)",
+                        expected: "at least one element")
+                }
                 added[canonical, default: []].append(
                     Part(part: part, tensor: tensor, change: change))
             }

@@ -19,6 +19,8 @@ package struct FlamingoParts: Sendable {
     package var tokens: SpecialTokens
     /// Sizes that no file tells; the released models have the defaults.
     package var unwritten = UnwrittenSizes()
+    /// Sizes that a configuration tells although the tensors' shapes tell them too.
+    package var written = WrittenSizes()
 
     package init(
         language: TensorArchive?, vision: TensorArchive?, checkpoint: TensorArchive,
@@ -46,6 +48,40 @@ package struct FlamingoParts: Sendable {
         package init() {}
     }
 
+    /// Sizes that must agree with the shapes; nil where no file tells them.
+    package struct WrittenSizes: Sendable {
+        /// A gated block stands before every n-th decoder layer; any regular spacing when nil.
+        package var everyNLayers: Int?
+        /// The resampler's depth; the released models have 6.
+        package var resamplerLayers: Int? = 6
+        /// Rows of the temporal embedding.
+        package var frames: Int?
+
+        package init() {}
+
+        /// Throws `FlamingoError.configuration` for a part that is missing from the files or contradicts the configuration.
+        func check(_ found: FlamingoConfiguration) throws {
+            let layers = found.crossAttention.layers
+            let every = everyNLayers ?? layers.first.map { $0 + 1 } ?? 1
+            let expected = stride(from: every - 1, to: found.language.layers, by: max(every, 1))
+            try require(
+                every > 0 && layers == Array(expected), "cross_attn_every_n_layers",
+                "gated blocks before layers \(layers)",
+                "before every \(every)th of \(found.language.layers)")
+            if let resamplerLayers {
+                try require(
+                    found.resampler.layers == resamplerLayers, "perceiver",
+                    "\(found.resampler.layers) layers", "\(resamplerLayers)")
+            }
+            if let frames {
+                try require(
+                    found.resampler.frames == frames, "max_num_frames",
+                    found.resampler.frames.map { "\($0) rows of frame_embs" } ?? "no frame_embs",
+                    "\(frames)")
+            }
+        }
+    }
+
     /// The parameters under Wade's names and the configuration that their shapes imply.
     package func converted() throws -> (FlamingoConfiguration, [CheckpointParameter]) {
         let architecture = try architecture()
@@ -69,7 +105,7 @@ package struct FlamingoParts: Sendable {
             try gathered.add(language, RenameTable(RenameTable.language(architecture)))
         }
         try gathered.add(checkpoint, checkpointTable(architecture))
-        if language == nil { dropUnusedNorm(&gathered) }
+        dropUnusedNorm(&gathered)
         let configuration = try configuration(of: gathered)
         if configuration.language.tiedEmbedding { gathered.remove("language.head.weight") }
         return (configuration, try gathered.parameters(heads: configuration.language.heads))
@@ -96,7 +132,7 @@ package struct FlamingoParts: Sendable {
                 ])
     }
 
-    /// Otter's tower comes with its final norm but without the projection that would use it.
+    /// A tower may come with its final norm but without the projection that would use it (Otter, CLIPVisionModel).
     private func dropUnusedNorm(_ gathered: inout Checkpoint) {
         guard !gathered.contains("vision.projection.weight") else { return }
         gathered.remove("vision.post_norm.weight")
@@ -106,11 +142,8 @@ package struct FlamingoParts: Sendable {
     private func configuration(of gathered: Checkpoint) throws -> FlamingoConfiguration {
         let reader = ShapeReader(gathered: gathered, file: checkpoint.file)
         let embedding = try reader.shape("language.token_embedding.weight", rank: 2)
-        var language = try languageConfiguration.configuration(
+        let language = try languageConfiguration.configuration(
             vocabularySize: embedding[0], path: languageConfigurationPath)
-        if language.architecture == .llama, !gathered.contains("language.head.weight") {
-            language.tiedEmbedding = true
-        }
         let vision = try visionConfiguration(reader)
         let resampler = try resampler(reader)
         let configuration = FlamingoConfiguration(
@@ -118,6 +151,7 @@ package struct FlamingoParts: Sendable {
             resampler: resampler, crossAttention: try crossAttention(reader, gathered),
             language: language, tokens: tokens)
         try configuration.validate()
+        try written.check(configuration)
         return configuration
     }
 
@@ -133,6 +167,9 @@ package struct FlamingoParts: Sendable {
         }
         let mlp = try reader.shape("vision.layers.0.mlp.up.weight", rank: 2)
         let projection = try? reader.shape("vision.projection.weight", rank: 2)
+        try visionConfiguration.check(
+            width: width, layers: reader.count("vision.layers."), mlpWidth: mlp[0],
+            imageSize: side * patch, patchSize: patch)
         return VisionConfiguration(
             imageSize: side * patch, patchSize: patch, width: width,
             layers: reader.count("vision.layers."),
@@ -140,7 +177,7 @@ package struct FlamingoParts: Sendable {
             activation: visionConfiguration.activation,
             normEpsilon: visionConfiguration.normEpsilon,
             projectionWidth: projection.map { $0[0] == width ? $0[1] : $0[0] },
-            preprocessing: try .clip(imageSize: side * patch, fit: visionConfiguration.fit))
+            preprocessing: try visionConfiguration.preprocessing(imageSize: side * patch))
     }
 
     private func resampler(_ reader: ShapeReader) throws -> ResamplerConfiguration {

@@ -36,11 +36,18 @@ package struct PublishedLanguageConfiguration: Decodable, Sendable {
     let rotary_pct: Float?
     let rotary_emb_base: Float?
     let rope_theta: Float?
+    let rope_scaling: Anything?
+    let norm_type: String?
     let use_parallel_residual: Bool?
     let tie_word_embeddings: Bool?
     // Ids
     let bos_token_id: Int?
     let eos_token_id: Int?
+
+    /// A value that is only asked whether it is there.
+    struct Anything: Decodable, Sendable {
+        init(from decoder: any Decoder) throws {}
+    }
 
     struct Attention: Decodable, Sendable {
         let qk_ln: Bool?
@@ -76,6 +83,12 @@ package struct PublishedLanguageConfiguration: Decodable, Sendable {
         try fields.requireAbsent(attn_config?.clip_qkv ?? attn_clip_qkv, "clip_qkv")
         try fields.requireAbsent(attn_config?.softmax_scale ?? softmax_scale, "softmax_scale")
         try fields.requireAbsent(logit_scale, "logit_scale")
+        let norms = ["low_precision_layernorm", "layernorm"]
+        if let norm_type, !norms.contains(norm_type) {
+            throw FlamingoError.file(
+                path: path, found: "norm_type \"\(norm_type)\"",
+                expected: norms.joined(separator: " or "))
+        }
         try fields.require(attn_config?.prefix_lm ?? prefix_lm ?? false, "prefix_lm", equals: false)
         try fields.require(embedding_fraction ?? 1, "embedding_fraction", equals: 1)
         let width = try fields.present(d_model, "d_model")
@@ -93,6 +106,7 @@ package struct PublishedLanguageConfiguration: Decodable, Sendable {
     private func gptNeoX(_ vocabularySize: Int, _ path: String) throws -> LanguageConfiguration {
         let fields = Fields(path: path)
         try fields.require(hidden_act ?? "gelu", "hidden_act", equals: "gelu")
+        try fields.require(rope_scaling != nil, "rope_scaling", equals: false)
         return LanguageConfiguration(
             architecture: .gptNeoX, vocabularySize: vocabularySize,
             width: try fields.present(hidden_size, "hidden_size"),
@@ -107,6 +121,7 @@ package struct PublishedLanguageConfiguration: Decodable, Sendable {
     private func llama(_ vocabularySize: Int, _ path: String) throws -> LanguageConfiguration {
         let fields = Fields(path: path)
         try fields.require(hidden_act ?? "silu", "hidden_act", equals: "silu")
+        try fields.require(rope_scaling != nil, "rope_scaling", equals: false)
         let heads = try fields.present(num_attention_heads, "num_attention_heads")
         try fields.require(num_key_value_heads ?? heads, "num_key_value_heads", equals: heads)
         return LanguageConfiguration(
@@ -126,6 +141,17 @@ package struct PublishedVisionConfiguration: Sendable {
     package var activation: Activation
     package var normEpsilon: Float = 1e-5
     package var fit: Preprocessing.Fit
+    /// Mean and deviation of red, green and blue, where a file tells others than CLIP's.
+    package var mean: [Float]?
+    package var standardDeviation: [Float]?
+    /// Sizes that the file tells although the tensors' shapes tell them too.
+    private var sizes = Sizes()
+    /// The file that was read, for messages.
+    private var path = ""
+
+    private struct Sizes {
+        var width, layers, mlpWidth, imageSize, patchSize: Int?
+    }
 
     /// OpenAI's archives come without a configuration.
     package static let openAI = PublishedVisionConfiguration(
@@ -155,6 +181,12 @@ package struct PublishedVisionConfiguration: Sendable {
                 heads: width / headWidth,
                 activation: model.quick_gelu ?? false ? .quickGELU : .gelu,
                 fit: .shorterSideTorchvision)
+            self.path = path
+            sizes = Sizes(
+                width: vision.width, layers: vision.layers, imageSize: vision.image_size,
+                patchSize: vision.patch_size)
+            mean = file.preprocess_cfg?.mean
+            standardDeviation = file.preprocess_cfg?.std
             return
         }
         // A vision-only file has the fields at its top.
@@ -168,18 +200,59 @@ package struct PublishedVisionConfiguration: Sendable {
             heads: try fields.present(vision.num_attention_heads, "num_attention_heads"),
             activation: known, fit: .shorterSideTransformers)
         normEpsilon = vision.layer_norm_eps ?? 1e-5
+        self.path = path
+        sizes = Sizes(
+            width: vision.hidden_size, layers: vision.num_hidden_layers,
+            mlpWidth: vision.intermediate_size, imageSize: vision.image_size,
+            patchSize: vision.patch_size)
+    }
+
+    /// Takes mean and deviation from a Hugging Face `preprocessor_config.json`; `path` is for messages.
+    package mutating func readPreprocessor(json: Data, path: String) throws {
+        let file = try decodeConfiguration(Preprocessor.self, json, path: path)
+        mean = file.image_mean ?? mean
+        standardDeviation = file.image_std ?? standardDeviation
+    }
+
+    /// How a picture becomes the input.
+    func preprocessing(imageSize: Int) throws -> Preprocessing {
+        let clip = try Preprocessing.clip(imageSize: imageSize, fit: fit)
+        return try Preprocessing(
+            imageSize: imageSize, fit: fit, mean: mean ?? clip.mean,
+            standardDeviation: standardDeviation ?? clip.standardDeviation)
+    }
+
+    /// Throws `FlamingoError.file` when the file tells another size than the tensors have.
+    func check(width: Int, layers: Int, mlpWidth: Int, imageSize: Int, patchSize: Int) throws {
+        let pairs = [
+            ("width", sizes.width, width), ("layers", sizes.layers, layers),
+            ("intermediate size", sizes.mlpWidth, mlpWidth),
+            ("image size", sizes.imageSize, imageSize), ("patch size", sizes.patchSize, patchSize),
+        ]
+        for case (let name, .some(let written), let shape) in pairs where written != shape {
+            throw FlamingoError.file(
+                path: path, found: "vision \(name) \(written)",
+                expected: "\(shape), as the tensors have it")
+        }
+    }
+
+    private struct Preprocessor: Decodable {
+        let image_mean: [Float]?
+        let image_std: [Float]?
     }
 
     private struct File: Decodable {
         let model_cfg: OpenCLIP?
+        let preprocess_cfg: Preprocess?
         let vision_config: Tower?
         let tower: Tower
 
-        enum CodingKeys: String, CodingKey { case model_cfg, vision_config }
+        enum CodingKeys: String, CodingKey { case model_cfg, preprocess_cfg, vision_config }
 
         init(from decoder: any Decoder) throws {
             let container = try decoder.container(keyedBy: CodingKeys.self)
             model_cfg = try container.decodeIfPresent(OpenCLIP.self, forKey: .model_cfg)
+            preprocess_cfg = try container.decodeIfPresent(Preprocess.self, forKey: .preprocess_cfg)
             vision_config = try container.decodeIfPresent(Tower.self, forKey: .vision_config)
             tower = try Tower(from: decoder)
         }
@@ -189,6 +262,16 @@ package struct PublishedVisionConfiguration: Sendable {
         let num_attention_heads: Int?
         let hidden_act: String?
         let layer_norm_eps: Float?
+        let hidden_size: Int?
+        let num_hidden_layers: Int?
+        let intermediate_size: Int?
+        let image_size: Int?
+        let patch_size: Int?
+    }
+
+    private struct Preprocess: Decodable {
+        let mean: [Float]?
+        let std: [Float]?
     }
 
     private struct OpenCLIP: Decodable {
@@ -198,6 +281,9 @@ package struct PublishedVisionConfiguration: Sendable {
         struct Vision: Decodable {
             let width: Int?
             let head_width: Int?
+            let layers: Int?
+            let image_size: Int?
+            let patch_size: Int?
         }
     }
 }
@@ -251,16 +337,27 @@ package func decodeConfiguration<Value: Decodable>(
     } catch DecodingError.typeMismatch(let type, let context) {
         let place = context.codingPath.map(\.stringValue).joined(separator: ".")
         throw FlamingoError.file(
-            path: path, found: "\(place) of another type", expected: "\(type)")
+            path: path, found: "\(place) of another type", expected: "\(spoken(type))")
     } catch DecodingError.valueNotFound(let type, let context) {
         let place = context.codingPath.map(\.stringValue).joined(separator: ".")
-        throw FlamingoError.file(path: path, found: "\(place) null", expected: "\(type)")
+        throw FlamingoError.file(path: path, found: "\(place) null", expected: "\(spoken(type))")
     } catch let DecodingError.dataCorrupted(context) {
         let place = context.codingPath.map(\.stringValue).joined(separator: ".")
         throw FlamingoError.file(
             path: path,
             found: "bad JSON\(place.isEmpty ? "" : " at \(place)"): \(context.debugDescription)",
-            expected: "JSON with the fields of a published configuration")
+            expected: "valid JSON whose numbers fit their fields")
+    }
+}
+
+/// A type as JSON calls it.
+private func spoken(_ type: Any.Type) -> String {
+    switch type {
+    case is String.Type: return "a string"
+    case is Bool.Type: return "true or false"
+    case is Int.Type: return "an integer"
+    case is Float.Type, is Double.Type: return "a number"
+    default: return "\(type)".hasPrefix("Array") ? "an array" : "an object"
     }
 }
 
@@ -273,10 +370,16 @@ extension PublishedLanguageConfiguration {
 package struct OtterConfiguration: Sendable {
     package let language: PublishedLanguageConfiguration
     package let vision: PublishedVisionConfiguration
+    /// A gated block stands before every n-th layer.
+    package let everyNLayers: Int?
+    /// Rows of `frame_embs`; nil for a model without.
+    package let frames: Int?
 
     private struct File: Decodable {
         let model_type: String
         let text_config: PublishedLanguageConfiguration
+        let cross_attn_every_n_layers: Int?
+        let max_num_frames: Int?
     }
 
     /// Reads the file; `path` is for messages.
@@ -287,6 +390,8 @@ package struct OtterConfiguration: Sendable {
                 path: path, found: "model_type \"\(file.model_type)\"", expected: "otter")
         }
         language = file.text_config
+        everyNLayers = file.cross_attn_every_n_layers
+        frames = file.max_num_frames
         vision = try PublishedVisionConfiguration(json: json, path: path)
     }
 }

@@ -38,6 +38,8 @@ package struct DecodingOptions: Codable, Sendable, Equatable {
     /// Throws `FlamingoError.request` when no answer can satisfy the options.
     package func validate() throws {
         try check(maximumTokens >= 0, "max_new_tokens", maximumTokens, "0 or more")
+        let ids = forbidden.joined()
+        try check(ids.allSatisfy { $0 >= 0 }, "bad words", ids.min() ?? 0, "ids of 0 or more")
         try check(noRepeatNGram >= 0, "no_repeat_ngram_size", noRepeatNGram, "0 or more")
         switch strategy {
         case .greedy: break

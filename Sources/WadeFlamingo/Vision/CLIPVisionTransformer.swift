@@ -56,7 +56,8 @@ package struct CLIPVisionTransformer: Sendable {
         _ pixels: Tensor, positions: Tensor? = nil, observe: (String, Tensor) -> Void = { _, _ in }
     ) throws -> Tensor {
         let table = positions ?? positionEmbedding
-        let frames = try patches(of: pixels, expected: table.rows - 1)
+        let frames = try patches(
+            of: pixels, expected: table.rows - 1, anySize: positions != nil)
         let embedded = (0..<frames.shape[0]).map { frame -> Tensor in
             let patches = patchEmbedding(frames[frame])
             let row = classEmbedding.reshaped([1, classEmbedding.count])
@@ -101,9 +102,10 @@ package struct CLIPVisionTransformer: Sendable {
     package var trainedPositions: Tensor { positionEmbedding }
 
     /// Cuts pixels (F, 3, Y, X) into patches (F, V, 3·P·P), rows of patches from the top; a rest that fills no patch is left out.
-    private func patches(of pixels: Tensor, expected: Int) throws -> Tensor {
-        let side = configuration.patchSize
-        guard pixels.shape.rank == 4, pixels.shape[1] == 3, pixels.shape[2] >= side,
+    private func patches(of pixels: Tensor, expected: Int, anySize: Bool) throws -> Tensor {
+        let (side, size) = (configuration.patchSize, configuration.imageSize)
+        guard pixels.shape.rank == 4, pixels.shape[0] > 0, pixels.shape[1] == 3,
+            anySize || pixels.shape[2] == size && pixels.shape[3] == size, pixels.shape[2] >= side,
             pixels.shape[3] >= side,
             (pixels.shape[2] / side) * (pixels.shape[3] / side) == expected
         else {

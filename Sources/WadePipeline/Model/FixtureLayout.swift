@@ -23,6 +23,7 @@ struct FixtureConfiguration {
 
     private struct Part: Decodable {
         let dim_head: Int
+        let depth: Int?
         let only_attend_immediate_media: Bool?
     }
 
@@ -56,6 +57,7 @@ struct FixtureConfiguration {
                 checkpoint: Self.checkpoint(in: folder), language: folder + "/lm",
                 vision: folder + "/vision", name: name)
         parts.visionHeads = file.vision?.heads
+        if let depth = file.resampler.depth { parts.resamplerLayers = depth }
         parts.unwritten.resamplerHeadWidth = file.resampler.dim_head
         parts.unwritten.crossAttentionHeadWidth = file.xattn.dim_head
         if file.xattn.only_attend_immediate_media == false {
@@ -140,26 +142,49 @@ struct GenerationRequest {
 /// A case's tensors by name.
 struct CaseTensors {
     private let archive: TensorArchive
+    private let seen = SeenTensors()
+
+    private final class SeenTensors {
+        var names: Set<String> = []
+    }
 
     init(_ archive: TensorArchive) {
         self.archive = archive
     }
 
+    /// Tensors that nobody asked for; margins say how sure the original was and are nothing to compare.
+    var unread: [String] {
+        names.filter { !seen.names.contains($0) && !$0.hasSuffix("_margin") }
+    }
+
+    private func stored(_ name: String) -> StoredTensor? {
+        seen.names.insert(name)
+        return archive.tensors[name]
+    }
+
+    /// The share of batch row `row` of `rows` in a tensor whose outermost axis runs over all rows.
+    func optional(_ name: String, row: Int, of rows: Int) throws -> Tensor? {
+        guard let tensor = try optional(name) else { return nil }
+        guard tensor.shape.rank > 0, rows > 0, tensor.shape[0] % rows == 0 else { return tensor }
+        let share = tensor.shape[0] / rows
+        return tensor[row * share..<(row + 1) * share]
+    }
+
     var names: [String] { archive.names }
 
     func float(_ name: String) throws -> Tensor {
-        guard let tensor = archive.tensors[name] else {
+        guard let tensor = stored(name) else {
             throw TensorError.missing(name: name, file: archive.file)
         }
         return try tensor.float32()
     }
 
     func optional(_ name: String) throws -> Tensor? {
-        try archive.tensors[name]?.float32()
+        try stored(name)?.float32()
     }
 
     func integers(_ name: String) throws -> [Int] {
-        guard let tensor = archive.tensors[name] else {
+        guard let tensor = stored(name) else {
             throw TensorError.missing(name: name, file: archive.file)
         }
         return try tensor.int64()

@@ -36,6 +36,14 @@ package struct ModelBundle: Sendable {
             : try Safetensors.readSharded(index: path + "/" + FileName.index)
     }
 
+    /// Checks without reading values that every tensor is there, has its shape and is used, and that the tokenizer fits.
+    package func check() throws {
+        _ = try Flamingo(
+            Weights(weights, shapesOnly: true), configuration,
+            arithmetic: Arithmetic(engine: .openBLAS))
+        _ = try tokenizer()
+    }
+
     /// Builds the model; every tensor of the bundle must be used and have its shape.
     package func model(_ arithmetic: Arithmetic) throws -> Flamingo {
         try Flamingo(Weights(weights), configuration, arithmetic: arithmetic)

@@ -18,6 +18,8 @@ package struct ModelImport: Sendable {
     package var name: String
     /// Sizes that no published file tells.
     package var unwritten = FlamingoParts.UnwrittenSizes()
+    /// The resampler's depth; the released models have 6.
+    package var resamplerLayers = 6
     /// The vision tower's number of heads, where neither a configuration nor the convention width/64 tells it.
     package var visionHeads: Int?
 
@@ -30,25 +32,55 @@ package struct ModelImport: Sendable {
 
     /// Converts the parts into a bundle at `output`, a folder that must not exist yet. It appears whole or not at all.
     package func write(to output: String) throws -> ModelBundle {
-        guard !FileManager.default.fileExists(atPath: output) else {
+        var output = output
+        while output.count > 1, output.hasSuffix("/") { output.removeLast() }
+        guard !output.isEmpty, !FileManager.default.fileExists(atPath: output) else {
             throw FlamingoError.file(
-                path: output, found: "something that is there already",
+                path: output, found: output.isEmpty ? "no name" : "something that is there already",
                 expected: "a folder that does not exist yet")
         }
+        try requirePublishedFiles()
         let (tokenizerFile, tokenizer) = try publishedTokenizer()
         let (configuration, parameters) = try converted(tokenizer)
-        // A half-written bundle never has the final name.
-        let unfinished = output + ".unfinished"
-        try? FileManager.default.removeItem(atPath: unfinished)
+        // A half-written bundle never has the final name, and nothing that was there before is removed.
+        let unfinished = output + ".unfinished-\(UUID().uuidString)"
+        try createFolder(unfinished)
         do {
-            try createFolder(unfinished)
             try write(configuration, parameters, tokenizerFile, into: unfinished)
-            try FileManager.default.moveItem(atPath: unfinished, toPath: output)
+            try place(unfinished, as: output)
         } catch {
             try? FileManager.default.removeItem(atPath: unfinished)
-            throw error
+            throw published(error, parameters)
         }
         return try ModelBundle(path: output)
+    }
+
+    private func place(_ unfinished: String, as output: String) throws {
+        do {
+            try FileManager.default.moveItem(atPath: unfinished, toPath: output)
+        } catch {
+            throw FlamingoError.file(
+                path: output, found: error.localizedDescription,
+                expected: "a place for the bundle")
+        }
+    }
+
+    /// The error about a published file and tensor in place of the same about a bundle that will never be.
+    private func published(_ error: any Error, _ parameters: [CheckpointParameter]) -> any Error {
+        guard case .shapeMismatch(let name, let found, let expected, _) = error as? TensorError,
+            let piece = parameters.first(where: { $0.name == name })?.pieces.first
+        else { return error }
+        return TensorError.shapeMismatch(
+            name: "\(piece.name) (\(name))", found: found, expected: expected, file: piece.file)
+    }
+
+    /// Names what is missing before anything is read.
+    private func requirePublishedFiles() throws {
+        for path in [checkpoint, language, vision].compactMap({ $0 })
+        where !FileManager.default.fileExists(atPath: path) {
+            throw FlamingoError.file(
+                path: path, found: "nothing there", expected: "a published file or folder")
+        }
     }
 
     private func createFolder(_ path: String) throws {
@@ -81,9 +113,7 @@ package struct ModelImport: Sendable {
         let card = ModelCard(configuration: configuration, parameters: parameters).text
         try place(Data(card.utf8), folder + "/" + ModelBundle.FileName.card)
         // Strict loading now, so that a bundle that lacks or doubts a tensor never gets its name.
-        let bundle = try ModelBundle(path: folder)
-        _ = try bundle.model(Arithmetic(engine: .openBLAS))
-        _ = try bundle.tokenizer()
+        try ModelBundle(path: folder).check()
     }
 
     private func place(_ data: Data, _ path: String) throws {
@@ -101,6 +131,7 @@ package struct ModelImport: Sendable {
         if let parts = try ideficsParts(tokenizer) { return try parts.converted() }
         var parts = try self.parts(tokenizer)
         parts.unwritten = unwritten
+        parts.written.resamplerLayers = resamplerLayers
         if let visionHeads { parts.visionConfiguration.heads = visionHeads }
         return try parts.converted()
     }
@@ -122,33 +153,48 @@ package struct ModelImport: Sendable {
                 languageConfigurationPath: configurationPath,
                 visionConfiguration: towerConfiguration, name: name,
                 tokens: try specialTokens(
-                    tokenizer, adding: ["<|endofchunk|>", "<image>", "<PAD>"],
-                    languageConfiguration))
+                    tokenizer, adding: ["<|endofchunk|>", "<image>"], languageConfiguration))
         }
         let path = checkpoint + "/config.json"
         let otter = try OtterConfiguration(json: try contents(of: path), path: path)
-        return FlamingoParts(
+        var parts = FlamingoParts(
             language: nil, vision: nil,
             checkpoint: try PublishedFiles(folder: checkpoint).weights(),
             languageConfiguration: otter.language, languageConfigurationPath: path,
             visionConfiguration: otter.vision, name: name,
             tokens: try specialTokens(
-                tokenizer, adding: ["<|endofchunk|>", "<image>", "<answer>", "<PAD>"],
-                otter.language))
+                tokenizer, adding: ["<|endofchunk|>", "<image>", "<answer>"], otter.language))
+        parts.written.everyNLayers = otter.everyNLayers
+        parts.written.frames = otter.frames
+        return parts
     }
 
+    /// The tower's weights and what the configuration beside them tells.
     private func visionTower(
         _ path: String
     ) throws -> (TensorArchive, PublishedVisionConfiguration) {
-        let files = PublishedFiles(folder: path)
-        guard files.isFolder else { return (try PublishedFiles.weights(at: path), .openAI) }
+        let isFolder = PublishedFiles(folder: path).isFolder
+        let folder = isFolder ? path : (path as NSString).deletingLastPathComponent
+        let files = PublishedFiles(folder: folder.isEmpty ? "." : folder)
+        let weights = try PublishedFiles.weights(at: path)
         for name in ["open_clip_config.json", "config.json"] where files.has(name) {
-            let file = path + "/" + name
-            let configuration = try PublishedVisionConfiguration(
+            let file = files.folder + "/" + name
+            var configuration = try PublishedVisionConfiguration(
                 json: try contents(of: file), path: file)
-            return (try files.weights(), configuration)
+            let preprocessor = files.folder + "/preprocessor_config.json"
+            if name == "config.json", files.has("preprocessor_config.json") {
+                try configuration.readPreprocessor(
+                    json: try contents(of: preprocessor), path: preprocessor)
+            }
+            return (weights, configuration)
         }
-        return (try files.weights(), .openAI)
+        // OpenAI's archives alone come without a configuration; this scalar marks them.
+        guard weights.tensors["input_resolution"] != nil else {
+            throw FlamingoError.file(
+                path: path, found: "no open_clip_config.json or config.json beside it",
+                expected: "one of them, or OpenAI's own archive")
+        }
+        return (weights, .openAI)
     }
 
     /// The tokenizer's file as a bundle keeps it (JSON), and the tokenizer without the Flamingo tokens.
@@ -158,16 +204,22 @@ package struct ModelImport: Sendable {
         if FileManager.default.fileExists(atPath: json) {
             return (try contents(of: json), try Tokenizer(path: json))
         }
+        guard PublishedFiles(folder: folder).has("tokenizer.model") else {
+            throw FlamingoError.file(
+                path: folder, found: "no tokenizer", expected: "tokenizer.json or tokenizer.model")
+        }
         let model = try SentencePieceModel(path: folder + "/tokenizer.model")
         return (Data(try model.tokenizerJSON(addingSpecialTokens: [])), try model.tokenizer())
     }
 
-    /// The ids after the tokens are added in the originals' order; a padding token is added only where there is none.
+    /// The ids after the tokens are added in the originals' order; `<PAD>` is added only where the tokenizer names no padding token.
     private func specialTokens(
         _ tokenizer: Tokenizer, adding tokens: [String],
         _ language: PublishedLanguageConfiguration
     ) throws -> SpecialTokens {
-        let complete = tokenizer.addingSpecialTokens(tokens)
+        let padding = try publishedPadding() ?? "<PAD>"
+        let added = tokenizer.id(of: padding) == nil ? tokens + [padding] : tokens
+        let complete = tokenizer.addingSpecialTokens(added)
         func id(_ token: String) throws -> Int {
             guard let id = complete.id(of: token) else {
                 throw FlamingoError.request(found: "no id for \(token)", expected: "an id")
@@ -179,7 +231,40 @@ package struct ModelImport: Sendable {
         return SpecialTokens(
             image: try id("<image>"), endOfChunk: try id("<|endofchunk|>"), endOfText: end,
             beginningOfText: language.startsWithBeginning ? complete.id(of: "<s>") : nil,
-            padding: complete.id(of: "<PAD>"), answer: complete.id(of: "<answer>"), added: tokens)
+            padding: try id(padding), answer: complete.id(of: "<answer>"), added: added)
+    }
+
+    /// The padding token that the published tokenizer names, a string or an object with `content`.
+    private func publishedPadding() throws -> String? {
+        let folder = language ?? checkpoint
+        for name in ["special_tokens_map.json", "tokenizer_config.json"] {
+            let path = folder + "/" + name
+            guard FileManager.default.fileExists(atPath: path) else { continue }
+            let file = try decodeConfiguration(
+                TokenizerNames.self, try contents(of: path), path: path)
+            if let padding = file.pad_token { return padding.content }
+        }
+        return nil
+    }
+}
+
+/// The part of `special_tokens_map.json` and `tokenizer_config.json` that matters here.
+private struct TokenizerNames: Decodable {
+    let pad_token: Token?
+
+    struct Token: Decodable {
+        let content: String
+
+        init(from decoder: any Decoder) throws {
+            if let text = try? decoder.singleValueContainer().decode(String.self) {
+                content = text
+            } else {
+                content = try decoder.container(keyedBy: Keys.self)
+                    .decode(String.self, forKey: .content)
+            }
+        }
+
+        private enum Keys: String, CodingKey { case content }
     }
 }
 

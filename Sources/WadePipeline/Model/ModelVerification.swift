@@ -97,25 +97,41 @@ package struct ModelVerification {
                 expected: "[\(rows.count), T, F, 3, Y, X]")
         }
         for (row, ids) in rows.enumerated() {
+            guard !ids.isEmpty else {
+                throw FlamingoError.request(
+                    found: "\(name) row \(row) without a token", expected: "a prompt")
+            }
             let label = rows.count > 1 ? "\(name)[\(row)]" : name
             if let prompt = facts.prompt(row: row) {
                 let found = tokenizer.encode(prompt, applyingTemplate: true)
                 checks.append(.equal("\(label) input_ids", found, ids))
             }
-            let (media, seen) = try seenMedia(pixels[row], tensors, label: label, row: row)
+            let place = BatchRow(label: label, row: row, rows: rows.count)
+            let (media, seen) = try seenMedia(pixels[row], tensors, place)
             checks += seen
-            checks += try forward(ids, media, tensors, label: label)
+            checks += try forward(ids, media, tensors, place)
             checks += try generated(ids, media, facts, tensors, label: label, row: row)
             if let choices = facts.class_token_ids {
                 checks += try ranked(choices, ids, media, tensors, label: label)
             }
         }
+        // What nobody compared would pass whatever it holds.
+        for unread in tensors.unread {
+            checks.append(.equal("\(name) \(unread)", "not compared", "a quantity that is known"))
+        }
         return checks
+    }
+
+    /// Where in a batch a prompt stands.
+    private struct BatchRow {
+        let label: String
+        let row: Int
+        let rows: Int
     }
 
     /// Pixels (T, F, 3, Y, X) to media, checked on the way.
     private func seenMedia(
-        _ pixels: Tensor, _ tensors: CaseTensors, label: String, row: Int
+        _ pixels: Tensor, _ tensors: CaseTensors, _ place: BatchRow
     ) throws -> (Media, [VerificationCheck]) {
         var checks: [VerificationCheck] = []
         var (features, tokens, embeddings): ([Tensor], [Tensor], [Tensor]) = ([], [], [])
@@ -126,44 +142,41 @@ package struct ModelVerification {
             features.append(patches)
             tokens.append(try model.resampler?(patches, media: media) ?? patches[0])
         }
-        if row == 0 {
-            if let expected = try tensors.optional("vision_tokens") {
-                checks.append(
-                    .close(
-                        "\(label) vision_tokens", .concatenated(features), expected, within: 1e-4))
+        let found = [
+            ("vision_tokens", features), ("resampled", tokens),
+            ("clip_image_embed_normalised", embeddings),
+        ]
+        for (name, values) in found where !values.isEmpty {
+            guard let expected = try tensors.optional(name, row: place.row, of: place.rows) else {
+                continue
             }
-            if let expected = try tensors.optional("resampled") {
-                checks.append(
-                    .close("\(label) resampled", .concatenated(tokens), expected, within: 1e-4))
-            }
-            if let expected = try tensors.optional("clip_image_embed_normalised") {
-                checks.append(
-                    .close(
-                        "\(label) clip_image_embed", .concatenated(embeddings), expected,
-                        within: 1e-4))
-            }
+            checks.append(
+                .close("\(place.label) \(name)", .concatenated(values), expected, within: 1e-4))
         }
         return (model.media(tokens), checks)
     }
 
     /// Hidden states and logits of the prompt.
     private func forward(
-        _ ids: [Int], _ media: Media, _ tensors: CaseTensors, label: String
+        _ ids: [Int], _ media: Media, _ tensors: CaseTensors, _ place: BatchRow
     ) throws -> [VerificationCheck] {
+        let label = place.label
         var checks: [VerificationCheck] = []
         var states: [(String, Tensor)] = []
         var sequence = model.sequence(media: media)
         let hidden = try model(ids, sequence: &sequence) { states.append(($0, $1)) }
         for (name, state) in states {
-            guard let expected = try tensors.optional(name) else { continue }
+            guard let expected = try tensors.optional(name, row: place.row, of: place.rows) else {
+                continue
+            }
             checks.append(.close("\(label) \(name)", state, expected, within: 2e-3))
         }
         let logits = model.language.logits(hidden)
-        if let expected = try tensors.optional("logits_last") {
+        if let expected = try tensors.optional("logits_last", row: place.row, of: place.rows) {
             let last = logits[logits.rows - 1..<logits.rows]
             checks.append(.close("\(label) logits_last", last, expected, within: 2e-3))
         }
-        if let expected = try tensors.optional("logits") {
+        if let expected = try tensors.optional("logits", row: place.row, of: place.rows) {
             let positions = try tensors.integers("logits_positions")
             guard positions.allSatisfy({ (0..<logits.rows).contains($0) }) else {
                 throw FlamingoError.request(
@@ -208,9 +221,12 @@ package struct ModelVerification {
                 let decoded = try tokenizer.decode(known, skipSpecialTokens: false)
                 checks.append(.equal("\(label) \(kind) text", decoded, text))
             }
-            if let scores = try tensors.optional("\(kind)_score"), let score = found.score,
-                row < scores.count
-            {
+            if let scores = try tensors.optional("\(kind)_score"), let score = found.score {
+                guard row < scores.count else {
+                    throw FlamingoError.request(
+                        found: "\(label) \(kind)_score with \(scores.count) values",
+                        expected: "one per row")
+                }
                 let expected = scores.values[row]
                 let tolerance = max(1e-3, abs(expected) > 100 ? abs(expected) * 1e-5 : 0)
                 checks.append(

@@ -9,29 +9,37 @@ package struct Weights: Sendable {
     /// What stands before a name in this scope: empty, or a path that ends with a dot.
     private let prefix: String
     private let seen: SeenNames
+    /// Whether tensors come without their values: for a check of names and shapes that reads nothing.
+    private let shapesOnly: Bool
 
     /// All tensors, none of them read.
     package init(_ tensors: [String: StoredTensor], file: String) {
-        self.init(tensors, file: file, prefix: "", seen: SeenNames())
+        self.init(tensors, file: file, prefix: "", seen: SeenNames(), shapesOnly: false)
     }
 
-    /// All tensors of an archive, none of them read.
-    package init(_ archive: TensorArchive) {
-        self.init(archive.tensors, file: archive.file)
+    /// All tensors of an archive, none of them read. With `shapesOnly` a model can be built to see whether every tensor is there
+    /// with its shape, without reading one; it must not be run.
+    package init(_ archive: TensorArchive, shapesOnly: Bool = false) {
+        self.init(
+            archive.tensors, file: archive.file, prefix: "", seen: SeenNames(),
+            shapesOnly: shapesOnly)
     }
 
     private init(
-        _ tensors: [String: StoredTensor], file: String, prefix: String, seen: SeenNames
+        _ tensors: [String: StoredTensor], file: String, prefix: String, seen: SeenNames,
+        shapesOnly: Bool
     ) {
         self.tensors = tensors
         self.file = file
         self.prefix = prefix
         self.seen = seen
+        self.shapesOnly = shapesOnly
     }
 
     /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
     package subscript(scope: String) -> Weights {
-        Weights(tensors, file: file, prefix: prefix + scope + ".", seen: seen)
+        Weights(
+            tensors, file: file, prefix: prefix + scope + ".", seen: seen, shapesOnly: shapesOnly)
     }
 
     /// The weights of entry `index` of a list of modules, as in `weights["layers"][0]`.
@@ -39,7 +47,10 @@ package struct Weights: Sendable {
 
     /// The tensor `name` as float32; throws when it is missing, has another shape or is not floating point.
     package func tensor(_ name: String, shape: Shape) throws -> Tensor {
-        try stored(name, shape: shape).float32()
+        let found = try stored(name, shape: shape)
+        guard shapesOnly, found.elementType.isFloatingPoint else { return try found.float32() }
+        // Memory that nobody touches is never given.
+        return unsafe Tensor(uninitialized: shape) { _ in }
     }
 
     /// The tensor `name` as float32, or nil when there is none; throws when it has another shape or is not floating point.
