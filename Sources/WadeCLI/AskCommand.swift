@@ -59,7 +59,7 @@ struct AskCommand: ParsableCommand {
         let bundle = try ModelBundle(path: ModelLocation(plan.model).folder)
         let annotator = try FlamingoAnnotator(bundle: bundle, pipeline: plan)
         switch annotator.answer(task, about: PathBytes(video)) {
-        case .success(let text): print(text)
+        case .success(let text): try StandardOutput.line(text)
         case .failure(let failure):
             throw PipelineError.file(
                 path: PathBytes(video).shown, action: "answer",

@@ -25,7 +25,7 @@ struct CheckCommand: ParsableCommand {
             let path = PathBytes(file)
             let checker = try RecordChecker.check(path)
             for finding in checker.findings {
-                print("\(path.shown):\(finding.line): \(finding.text)")
+                try StandardOutput.line("\(path.shown):\(finding.line): \(finding.text)")
             }
             let statuses = checker.statuses.sorted { $0.key < $1.key }
                 .map { "\($0.value) \($0.key)" }.joined(separator: ", ")

@@ -32,7 +32,9 @@ struct FramesCommand: ParsableCommand {
     var model: String?
 
     @Option(
-        name: .shortAndLong, help: "The PNG to write; VIDEO's name with .frames.png if not given.")
+        name: .shortAndLong,
+        help: "The PNG to write, - for standard output; VIDEO's name with .frames.png if not given."
+    )
     var output: String?
 
     @Flag(help: "Print one JSON object per clip instead of writing a picture.")
@@ -58,15 +60,32 @@ struct FramesCommand: ParsableCommand {
         let inspection = try FrameInspection(
             path: PathBytes(video), sampling: sampling, segmentation: plan?.segmentation ?? .whole)
         if json {
-            try FileHandle.standardOutput.write(contentsOf: Data(try inspection.jsonLines()))
-            return
+            return try StandardOutput.write(try inspection.jsonLines())
         }
         let preprocessing = try model.map {
             try ModelBundle(path: ModelLocation($0).folder).configuration.vision.preprocessing
         }
         let sheet = try inspection.contactSheet(preprocessing: preprocessing)
         let path = output ?? inspection.path.name.text + ".frames.png"
-        try Data(try PNG.encode(sheet)).write(to: URL(fileURLWithPath: path), options: .atomic)
-        print(path)
+        let png = try PNG.encode(sheet)
+        guard path != "-" else { return try StandardOutput.write(png) }
+        try replace(path, with: png)
+        try StandardOutput.line(path)
+    }
+
+    /// Writes a whole file under its name or none; only a regular file is ever replaced.
+    private func replace(_ path: String, with bytes: [UInt8]) throws {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        let type = attributes?[.type] as? FileAttributeType
+        guard type == nil || type == .typeRegular else {
+            throw PipelineError.file(
+                path: path, action: "write", reason: "it is there and is no regular file")
+        }
+        do {
+            try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw PipelineError.file(
+                path: path, action: "write", reason: error.localizedDescription)
+        }
     }
 }

@@ -63,7 +63,7 @@ struct ModelImportCommand: ParsableCommand {
             name: name ?? output.split(separator: "/").last.map(String.init) ?? output)
         parts.visionHeads = visionHeads
         let bundle = try parts.write(to: output)
-        print("\(bundle.path): \(ModelCard(bundle).parameters) parameters")
+        try StandardOutput.line("\(bundle.path): \(ModelCard(bundle).parameters) parameters")
     }
 }
 
@@ -81,7 +81,7 @@ struct ModelInspectCommand: ParsableCommand {
     func run() throws {
         let bundle = try ModelBundle(path: bundle)
         try bundle.check()
-        print(try ModelInspection(bundle).text(withTensors: tensors), terminator: "")
+        try StandardOutput.write(Array(try ModelInspection(bundle).text(withTensors: tensors).utf8))
     }
 }
 
@@ -106,9 +106,10 @@ struct ModelVerifyCommand: ParsableCommand {
     func run() throws {
         let checks = try ModelVerification.run(
             folder: directory, arithmetic: Arithmetic(engine: engine))
-        for check in checks { print(check) }
+        for check in checks { try StandardOutput.line("\(check)") }
         let failed = checks.filter { !$0.passed }.count
-        print("\(checks.count - failed) of \(checks.count) comparisons within tolerance")
+        try StandardOutput.line(
+            "\(checks.count - failed) of \(checks.count) comparisons within tolerance")
         if failed > 0 || checks.isEmpty { throw ExitCode.failure }
     }
 }

@@ -40,10 +40,10 @@ struct PlanCommand: ParsableCommand {
             let forecast = try job.forecast()
             if !summary {
                 for line in forecast.lines {
-                    print("\(line.state.rawValue)\t\(line.path)\t\(line.reason)")
+                    try StandardOutput.line("\(line.state.rawValue)\t\(line.path)\t\(line.reason)")
                 }
             }
-            print(forecast.text)
+            try StandardOutput.line(forecast.text)
         } catch let error as PipelineError {
             throw ExitCode(error.report(to: logging.logger()))
         }

@@ -23,7 +23,7 @@ struct SchemaCommand: ParsableCommand {
     var reader = SchemaReader.jsonSchema
 
     func run() throws {
-        print(try reader.schema(), terminator: "")
+        try StandardOutput.write(Array(try reader.schema().utf8))
     }
 }
 

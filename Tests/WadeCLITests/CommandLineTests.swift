@@ -22,14 +22,11 @@ final class BuiltProgram {
         return bundle.deletingLastPathComponent().appendingPathComponent("wade")
     }()
     /// A model with 457,000 parameters, as OpenFlamingo published its own; its words are noise.
-    static let fixture = Fixtures.url("openflamingo-mpt/mpt1b-every2")
+    static let fixture = Fixtures.bundled.appendingPathComponent(
+        "openflamingo-mpt/mpt1b-every2")
 
-    /// Its checkpoint: a file as published, or the same in pieces small enough to travel with the project.
-    static var checkpoint: String {
-        let file = fixture.appendingPathComponent("checkpoint.pt").path
-        return FileManager.default.fileExists(atPath: file)
-            ? file : fixture.appendingPathComponent("checkpoint").path
-    }
+    /// Its checkpoint, in pieces small enough to travel with the project.
+    static var checkpoint: String { fixture.appendingPathComponent("checkpoint").path }
 
     static var isReady: Bool {
         let program = program.path

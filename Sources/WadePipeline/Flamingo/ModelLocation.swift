@@ -31,7 +31,11 @@ package struct ModelLocation: Sendable {
         folder = found
     }
 
-    /// What names the model in records and recipes. The bundle's own hash of its weights is trusted; without one they are read.
+    /// Weights of at most so many bytes are hashed at every run (a fifth of a second); of larger ones the bundle's own hash is taken,
+    /// and checked when the model is loaded.
+    private static let hashedEachTime = 256 << 20
+
+    /// What names the model in records and recipes: the hash of its weights, however they came to be what they are.
     package func identity() throws -> ModelIdentity {
         let folder = PathBytes(folder)
         let configurationPath = folder.appending(PathBytes("config.json"))
@@ -40,7 +44,11 @@ package struct ModelLocation: Sendable {
             json: Data(bytes), path: configurationPath.shown)
         let tokenizer = try digest(folder.appending(PathBytes("tokenizer.json")))
         var weights = configuration.weightsSHA256
-        if weights.isEmpty {
+        let single = folder.appending(PathBytes("model.safetensors"))
+        let size = (try? FileStatus.of(single, followingLinks: true))?.size ?? Int.max
+        if size <= Self.hashedEachTime {
+            weights = Hexadecimal.text(try digest(single))
+        } else if weights.isEmpty {
             let names = try FileManager.default.contentsOfDirectory(atPath: folder.text)
                 .filter { $0.hasSuffix(".safetensors") }.sorted()
             weights = Hexadecimal.text(
@@ -49,6 +57,21 @@ package struct ModelLocation: Sendable {
         return ModelIdentity(
             name: configuration.name, weightsSHA256: weights,
             numericsVersion: "1 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+    }
+
+    /// Throws when large weights are not those that the bundle was written with.
+    func requireRecordedWeights() throws {
+        let folder = PathBytes(folder)
+        let single = folder.appending(PathBytes("model.safetensors"))
+        let size = (try? FileStatus.of(single, followingLinks: true))?.size ?? 0
+        guard size > Self.hashedEachTime else { return }
+        let recorded = try ModelBundle(path: folder.text).configuration.weightsSHA256
+        let found = Hexadecimal.text(try digest(single))
+        guard recorded.isEmpty || found == recorded else {
+            throw PipelineError.file(
+                path: single.shown, action: "use the model",
+                reason: "its SHA-256 is \(found), config.json says \(recorded)")
+        }
     }
 
     private func digest(_ path: PathBytes) throws(PipelineError) -> [UInt8] {

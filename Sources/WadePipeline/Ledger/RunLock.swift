@@ -2,16 +2,20 @@
 import Foundation
 import Glibc
 
-/// The lock of an output, held as long as the value lives. The file `OUTPUT.lock` stays; it says who held it last.
+/// The lock of an output, held as long as the value lives. The file `OUTPUT.lock` stays; it says who held it last. The output
+/// itself is locked as well where it exists, since another name of it (a link) has another lock file.
 package struct RunLock: ~Copyable {
     private let file: OpenFile
+    private let output: OpenFile?
 
     /// Takes the lock of the output at `path`; throws `locked`, naming the holder, when another run has it.
     package init(output path: PathBytes) throws(PipelineError) {
         let lock = PathBytes(bytes: path.bytes + Array(".lock".utf8))
         do {
             let file = try OpenFile(lock, for: .updating)
-            guard try file.lock() else {
+            let isThere = (try? FileStatus.of(path, followingLinks: true))?.kind == .regular
+            let output = isThere ? try OpenFile(path, for: .updating) : nil
+            guard try file.lock(), try output?.lock() ?? true else {
                 var text = [UInt8](repeating: 0, count: 512)
                 let count = try file.read(into: &text, at: 0)
                 throw PipelineError.locked(
@@ -23,7 +27,7 @@ package struct RunLock: ~Copyable {
                 "start": .string(Timestamp.now()),
             ])
             _ = try file.write(holder + [0x0A], from: 0)
-            self.init(file)
+            self.init(file, output)
         } catch let error as PipelineError {
             throw error
         } catch let error as SystemError {
@@ -33,8 +37,9 @@ package struct RunLock: ~Copyable {
         }
     }
 
-    private init(_ file: consuming OpenFile) {
+    private init(_ file: consuming OpenFile, _ output: consuming OpenFile?) {
         self.file = file
+        self.output = output
     }
 
     private static func holder(_ bytes: [UInt8]) -> String {

@@ -57,7 +57,8 @@ package struct AnnotationJob: Sendable {
         return try run.run(
             writer: writer, isReadable: !isStandardOutput,
             annotator: {
-                try FlamingoAnnotator(bundle: ModelBundle(path: model), pipeline: pipeline)
+                try ModelLocation(pipeline.model).requireRecordedWeights()
+                return try FlamingoAnnotator(bundle: ModelBundle(path: model), pipeline: pipeline)
                     .annotator
             }, progress: progress)
     }
