@@ -9,7 +9,7 @@ struct AnnotateCommand: ParsableCommand {
         abstract: "Write one JSON line per clip and task, and only what is not there yet.",
         discussion: """
             Finds videos and pictures in the given folders (a file that is named is always tried), asks every task of the \
-            pipeline about each, and appends the answers to the output, in the order of the files' names. Run it again \
+            pipeline about each, and appends the answers to the output, in the order of the files' names or of --order. Run it again \
             tomorrow and only new and changed files, or changed prompts, are worked on: the output itself is the memory.
 
               wade annotate Videos --pipeline Pipelines/caption.yaml --output Outputs/captions.jsonl
@@ -17,7 +17,7 @@ struct AnnotateCommand: ParsableCommand {
             A clip that cannot be read becomes a line with "status":"error". Nothing is printed when there is no terminal \
             and nothing went wrong, so cron sends no mail.
 
-            Exit codes: 0 done or nothing to do; 1 could not run; 3 some clips failed; 4 all failed; 5 the time budget \
+            Exit codes: 0 done or nothing to do; 1 could not run; 3 some clips failed; 4 all failed; 5 the time limit \
             ended the run; 64 wrong usage; 75 another run holds the output; 128+n ended by signal n.
             """)
 
@@ -29,47 +29,57 @@ struct AnnotateCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The JSONL file to append to; - is standard output.")
     var output: String
 
-    @Option(help: "Threads that decode and encode; as many as cores if not given.")
-    var workers: Int?
-
-    @Option(help: "How often later runs try again what may have failed by chance.")
-    var retries = 2
-
-    @Option(help: "Seconds after which no new clip is begun; the rest is left to the next run.")
-    var timeBudget: Int?
+    @OptionGroup var options: RunOptions
 
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
-        if let workers, !(1...1024).contains(workers) {
-            throw ValidationError("--workers: found \(workers), expected 1 to 1024")
-        }
-        if !(0...1000).contains(retries) {
-            throw ValidationError("--retries: found \(retries), expected 0 to 1000")
-        }
-        if let timeBudget, !(1...100_000_000).contains(timeBudget) {
-            throw ValidationError("--time-budget: found \(timeBudget), expected 1 to 100000000")
-        }
+        try options.validate()
         try logging.validate()
     }
 
     func run() throws {
         let logger = logging.logger()
-        let stop = Interruption.watch(timeBudget: timeBudget)
-        var settings = RunSettings(workers: workers ?? RunSettings.coreCount)
-        settings.retries = retries
+        let stop = Interruption.watch(limit: options.timeLimit)
+        var status = options.statusFile.map {
+            StatusFile(path: PathBytes($0), output: PathBytes(output))
+        }
         do {
             let job = AnnotationJob(
                 paths: paths.map { PathBytes($0) }, pipeline: try pipeline.read(),
-                output: PathBytes(output), settings: settings)
+                output: PathBytes(output), settings: options.settings)
             let progress = ProgressLine(isShown: logging.showsProgress)
-            let summary = try job.run(stop: stop) { progress.show($0) }
+            let summary = try job.run(stop: stop) { state in
+                progress.show(state)
+                warn(logger) { try status?.update(state) }
+            }
             progress.clear()
             report(summary, to: logger)
+            finish(summary, exitCode: summary.exitCode, summary.text, status, logger)
             throw ExitCode(summary.exitCode)
         } catch let error as PipelineError {
-            throw ExitCode(error.report(to: logger))
+            let code = error.report(to: logger)
+            // The run that holds the output has the status file, too.
+            if code != 75 { finish(nil, exitCode: code, "\(error)", status, logger) }
+            throw ExitCode(code)
         }
+    }
+
+    /// Tells whoever wanted to hear of the end; nobody's failure to listen changes the exit code.
+    private func finish(
+        _ summary: RunSummary?, exitCode: Int32, _ message: String, _ status: StatusFile?,
+        _ logger: Logger
+    ) {
+        warn(logger) { try status?.finish(summary, exitCode: exitCode, message: message) }
+        guard let command = options.onFinish else { return }
+        let complaint = FinishCommand(command).run(
+            summary, exitCode: exitCode, output: PathBytes(output),
+            statusFile: options.statusFile.map { PathBytes($0) })
+        if let complaint { logger.warning("--on-finish: \(complaint)") }
+    }
+
+    private func warn(_ logger: Logger, _ body: () throws -> Void) {
+        do { try body() } catch { logger.warning("\(error)") }
     }
 
     /// Clips that failed are worth a word without being asked; success is not.

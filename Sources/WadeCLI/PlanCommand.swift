@@ -9,7 +9,7 @@ struct PlanCommand: ParsableCommand {
         discussion: """
             Prints one line per file: what is to do, done, deferred or skipped, and why; then a sum and an estimate from the \
             latest run. No video is opened: a file that is not in the output under its path, size and time counts as new, \
-            also when it has only been renamed.
+            also when it has only been renamed. The options of `annotate` are taken and only those that decide about files count.
             """)
 
     @Argument(help: "Folders and files.")
@@ -20,23 +20,23 @@ struct PlanCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The JSONL file that `annotate` would append to.")
     var output: String
 
-    @Option(help: "How often later runs try again what may have failed by chance.")
-    var retries = 2
+    @OptionGroup var options: RunOptions
 
     @Flag(help: "Print only the sum.")
     var summary = false
 
     @OptionGroup var logging: LoggingOptions
 
-    func validate() throws { try logging.validate() }
+    func validate() throws {
+        try options.validate()
+        try logging.validate()
+    }
 
     func run() throws {
         do {
-            var settings = RunSettings(workers: 1)
-            settings.retries = retries
             let job = AnnotationJob(
                 paths: paths.map { PathBytes($0) }, pipeline: try pipeline.read(),
-                output: PathBytes(output), settings: settings)
+                output: PathBytes(output), settings: options.settings)
             let forecast = try job.forecast()
             if !summary {
                 for line in forecast.lines {

@@ -8,7 +8,6 @@ struct Wade: ParsableCommand {
         abstract: "Wade through folders of video and write down what is seen, as JSONL.",
         subcommands: [
             AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
-            CheckCommand.self,
-            SchemaCommand.self, ModelCommand.self,
+            CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self,
         ])
 }

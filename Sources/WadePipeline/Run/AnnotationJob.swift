@@ -52,6 +52,8 @@ package struct AnnotationJob: Sendable {
         _ plan: RunPlan, _ model: String, _ ledger: Ledger, _ writer: consuming JSONLinesWriter,
         _ stop: StopRequest, _ progress: (RunProgress) -> Void
     ) throws -> RunSummary {
+        var plan = plan
+        plan.arrange(by: ledger)
         let run = AnnotationRun<Tensor>(
             plan: plan, ledger: ledger, cut: clipCutter(pipeline.segmentation), stop: stop)
         return try run.run(
@@ -85,9 +87,11 @@ package struct AnnotationJob: Sendable {
     /// What `run` would do, by names, sizes and times alone; changes nothing and takes no lock.
     package func forecast() throws -> RunForecast {
         try naming {
-            RunForecast(
-                plan: try makePlan().plan,
-                ledger: isStandardOutput ? Ledger() : try Ledger(readingFrom: output),
+            var plan = try makePlan().plan
+            let ledger = isStandardOutput ? Ledger() : try Ledger(readingFrom: output)
+            plan.arrange(by: ledger)
+            return RunForecast(
+                plan: plan, ledger: ledger,
                 secondsPerAnswer: RunSummary.secondsPerAnswer(besides: output))
         }
     }

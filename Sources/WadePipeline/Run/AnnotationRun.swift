@@ -161,7 +161,7 @@ private struct ClipFeed {
         files = plan.findings.files.makeIterator()
         schedule = ClipSchedule(plan: plan, ledger: ledger)
         self.stop = stop
-        let reader = FileIntake(plan: plan, ledger: ledger, cut: cut)
+        let reader = FileIntake(plan: plan, ledger: ledger, cut: cut, stop: stop)
         intake = WorkerPool(
             workers: plan.settings.workers, inFlight: 2 * plan.settings.workers,
             work: { reader.take($0) })

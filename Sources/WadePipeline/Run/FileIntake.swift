@@ -1,5 +1,4 @@
 //! The first stage of a run, on the workers: what is this file, and where are its clips.
-import Glibc
 import WadeVideo
 
 /// What the first stage has learned about a file.
@@ -28,31 +27,28 @@ struct FileIntake: Sendable {
     let ledger: Ledger
     /// The clips of a file.
     let cut: ClipCutter
+    /// Ends the waiting for young files.
+    let stop: StopRequest
 
     /// What can be said about `file` without decoding more than its clips' borders.
     func take(_ file: FoundFile) -> IntakenFile {
         if let failure = file.failure {
             return IntakenFile(file: file, outcome: .failed(failure, nil))
         }
-        if !file.isArgument, !isSettled(file.path) {
+        let isKnown = { ledger.content(of: file.relativePath, status: $0) != nil }
+        let gate = SettledGate(minimumAge: plan.settings.minimumAge)
+        if !file.isArgument, !gate.isSettled(file.path, stop: stop, isKnown: isKnown) {
             return IntakenFile(file: file, outcome: .deferred)
         }
         do {
             let identity = try ContentIdentity.read(
                 file.path, known: { ledger.content(of: file.relativePath, status: $0) })
             return IntakenFile(file: file, outcome: spans(of: file, identity))
+        } catch  where error.code == .changedWhileReading && !file.isArgument {
+            return IntakenFile(file: file, outcome: .deferred)
         } catch {
             return IntakenFile(file: file, outcome: .failed(error, nil))
         }
-    }
-
-    /// Whether the file has not been changed for a while; waits that while for a young one, since most are whole by then.
-    private func isSettled(_ path: PathBytes) -> Bool {
-        guard let young = try? FileStatus.of(path, followingLinks: true) else { return true }
-        let age = time(nil) - young.modifiedSeconds
-        guard age >= 0, age < plan.settings.settleSeconds else { return true }
-        sleep(UInt32(plan.settings.settleSeconds - age))
-        return young == (try? FileStatus.of(path, followingLinks: true))
     }
 
     private func spans(of file: FoundFile, _ identity: ContentIdentity) -> IntakenFile.Outcome {

@@ -1,4 +1,4 @@
-//! Signals and the time budget: who asks a run to stop.
+//! Signals and the clock: who asks a run to stop.
 import Dispatch
 import Glibc
 import Synchronization
@@ -11,7 +11,7 @@ package enum Interruption {
     /// Watches SIGINT, SIGTERM and SIGHUP, and the clock. The first signal asks the run to stop; a second one, or the end of the
     /// grace, ends the process at once, which loses nothing: the output holds whole lines only. Writing to a closed pipe and beyond a
     /// file size limit become errors.
-    package static func watch(timeBudget: Int?) -> StopRequest {
+    package static func watch(limit: TimeLimit?) -> StopRequest {
         let stop = StopRequest()
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
@@ -27,8 +27,12 @@ package enum Interruption {
             }
             source.resume()
         }
-        if let timeBudget {
-            queue.asyncAfter(deadline: .now() + .seconds(timeBudget)) { stop.stop(.timeBudget) }
+        if let seconds = limit?.maximumRuntime {
+            queue.asyncAfter(deadline: .now() + .seconds(seconds)) { stop.stop(.timeLimit) }
+        }
+        if let end = limit?.until {
+            let deadline = DispatchWallTime(timespec: timespec(tv_sec: end, tv_nsec: 0))
+            queue.asyncAfter(wallDeadline: deadline) { stop.stop(.timeLimit) }
         }
         return stop
     }

@@ -1,5 +1,4 @@
 //! What a run would do, told without opening a video.
-import Glibc
 import WadeVideo
 
 /// A forecast, file by file.
@@ -40,7 +39,7 @@ package struct RunForecast: Sendable {
         }
     }
 
-    private static func state(of file: FoundFile, _ plan: RunPlan, _ ledger: Ledger) -> (
+    static func state(of file: FoundFile, _ plan: RunPlan, _ ledger: Ledger) -> (
         State, String
     ) {
         if let failure = file.failure {
@@ -49,9 +48,17 @@ package struct RunForecast: Sendable {
         guard let status = try? FileStatus.of(file.path, followingLinks: true) else {
             return (.unreadable, "it has just gone")
         }
-        let age = time(nil) - status.modifiedSeconds
-        if !file.isArgument, age >= 0, age < plan.settings.settleSeconds {
-            return (.deferred, "changed \(age) s ago; taken if it stays as it is")
+        let gate = SettledGate(minimumAge: plan.settings.minimumAge)
+        let isKnown = { ledger.content(of: file.relativePath, status: $0) != nil }
+        if !file.isArgument,
+            case .young(let age, let remaining, let isIncomplete, _) = gate.look(
+                at: file.path, isKnown: isKnown)
+        {
+            let what = isIncomplete ? "not complete, changed" : "changed"
+            return (
+                .deferred,
+                "\(what) \(Self.seconds(age)) s ago; taken if it stays as it is for \(Self.seconds(remaining)) s more"
+            )
         }
         guard let content = ledger.content(of: file.relativePath, status: status) else {
             return (.todo, "not in the output under this path, size and time")
@@ -72,6 +79,10 @@ package struct RunForecast: Sendable {
         if verdicts.contains(.failed) { return (.retry, "failed before") }
         if verdicts.contains(.parked) { return (.parked, "failed too often") }
         return (.done, "")
+    }
+
+    private static func seconds(_ value: Double) -> Int {
+        Int(min(max(-1e9, value.rounded(.up)), 1e9))
     }
 
     /// How many files have `state`.

@@ -15,7 +15,11 @@ package struct RunSettings: Sendable, Equatable {
     /// How often a later run tries again what may have failed by chance.
     package var retries = 2
     /// A file in a folder is taken when it has not changed for so many seconds; one that still changes is left to the next run.
-    package var settleSeconds = 2
+    package var minimumAge = 2
+    /// Which files come first.
+    package var order = FileOrder.name
+    /// Whether the run ends at a time that the user gave.
+    package var isTimeLimited = false
 
     /// Settings with `workers` threads.
     package init(workers: Int) {
@@ -32,7 +36,7 @@ package struct RunPlan: Sendable {
     /// One recipe for each task, in the pipeline's order.
     package let recipes: [Recipe]
     /// What was found.
-    package let findings: Findings
+    package private(set) var findings: Findings
     /// How the run works.
     package let settings: RunSettings
     /// The run's id, a UUID of version 7.
@@ -60,6 +64,15 @@ package struct RunPlan: Sendable {
         runID = Self.makeRunID()
         host = Host.name
         paths = Set(findings.files.map { PathIdentity($0.relativePath).pathHash })
+    }
+
+    /// Brings the files into the order of the settings; `ledger` says which of them still need something.
+    mutating func arrange(by ledger: Ledger) {
+        findings.files = settings.order.sorted(
+            findings.files, isTimeLimited: settings.isTimeLimited,
+            isPending: { file in
+                [.todo, .retry].contains(RunForecast.state(of: file, self, ledger).0)
+            })
     }
 
     /// A UUID of version 7 (RFC 9562): 48 bits of milliseconds since 1970, the rest random.

@@ -37,7 +37,7 @@ package struct RunSummary: Sendable, Equatable {
     package var exitCode: Int32 {
         switch stop {
         case .signal(let number): return 128 + number
-        case .timeBudget: return 5
+        case .timeLimit: return 5
         case nil: break
         }
         guard failures > 0 else { return 0 }
@@ -55,23 +55,26 @@ package struct RunSummary: Sendable, Equatable {
         return parts.joined(separator: ", ") + " in \(Int(seconds.rounded())) s"
     }
 
+    /// Why the run ended early, as it is written down; empty when it did not.
+    package var stoppedBy: String {
+        switch stop {
+        case .signal(let number): "signal \(number)"
+        case .timeLimit: "time limit"
+        case nil: ""
+        }
+    }
+
     /// Appends the summary to `runs.jsonl` in the folder of the output at `path`.
     package func append(besides path: PathBytes, plan: RunPlan, startedAt: String)
         throws(PipelineError)
     {
-        let stopped: String
-        switch stop {
-        case .signal(let number): stopped = "signal \(number)"
-        case .timeBudget: stopped = "time budget"
-        case nil: stopped = ""
-        }
         let line = try JSONWriter.bytes(of: [
             "run_id": .string(plan.runID), "host": .string(plan.host),
             "wade_version": .string(Program.version), "started_at": .string(startedAt),
             "ended_at": .string(Timestamp.now()), "seconds": .number(seconds),
             "output": .string(path.name.text), "pipeline": .string(plan.pipeline.name),
             "model": .string(plan.model.name), "exit_code": .integer(Int(exitCode)),
-            "stopped_by": .string(stopped), "files": .integer(files),
+            "stopped_by": .string(stoppedBy), "files": .integer(files),
             "files_done_before": .integer(filesDone), "deferred": .integer(deferred),
             "clips": .integer(clips), "answers": .integer(answers),
             "degraded": .integer(degraded), "copies": .integer(copies),

@@ -8,7 +8,7 @@ package final class StopRequest: Sendable {
         /// A signal of this number.
         case signal(Int32)
         /// The time that the user gave is over.
-        case timeBudget
+        case timeLimit
     }
 
     private let wish = Mutex<Reason?>(nil)

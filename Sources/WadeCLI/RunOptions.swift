@@ -1,0 +1,156 @@
+//! The options of a run, which `annotate` obeys and `schedule` passes on.
+import ArgumentParser
+import Foundation
+import WadePipeline
+
+/// A time span in whole seconds: `90`, `90s`, `10m`, `2h` or `1d`.
+struct Seconds: ExpressibleByArgument {
+    /// The span.
+    let count: Int
+
+    init?(argument: String) {
+        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        let unit = argument.last.flatMap { units[$0] }
+        let digits = unit == nil ? argument[...] : argument.dropLast()
+        guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let number = Int(digits) else {
+            return nil
+        }
+        let (count, isTooLong) = number.multipliedReportingOverflow(by: unit ?? 1)
+        guard !isTooLong, count <= 3650 * 86_400 else { return nil }
+        self.count = count
+    }
+}
+
+/// A time of day: `HH:MM`.
+struct TimeOfDay: ExpressibleByArgument {
+    let hour: Int
+    let minute: Int
+
+    /// A time that is known to be right.
+    init(hour: Int, minute: Int) {
+        self.hour = hour
+        self.minute = minute
+    }
+
+    /// The time as it is written on the command line when nothing else is said.
+    var defaultValueDescription: String { ScheduleText.clock(self) }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts.allSatisfy({ (1...2).contains($0.count) }),
+            parts.joined().allSatisfy({ $0.isASCII && $0.isNumber }),
+            let hour = Int(parts[0]), let minute = Int(parts[1]), hour < 24, minute < 60
+        else { return nil }
+        self.hour = hour
+        self.minute = minute
+    }
+}
+
+extension FileOrder: ExpressibleByArgument {}
+
+/// Which files are taken, in which order, for how long, and who is told.
+struct RunOptions: ParsableArguments {
+    @Option(help: "Threads that decode and encode; as many as cores if not given.")
+    var workers: Int?
+
+    @Option(help: "How often later runs try again what may have failed by chance.")
+    var retries = 2
+
+    @Option(
+        help: ArgumentHelp(
+            "Leave files in folders alone that changed less than this ago: 90, 90s, 10m, 2h. (default: 2s)",
+            discussion: """
+                A file that will be old enough within 10 s is waited for and looked at a second time; others count as \
+                deferred and are done by the first run after their copying has ended. An mp4 without its index, or with less \
+                data than it announces, has to rest five times as long. Files that are named are always tried; 0 takes all.
+                """,
+            valueName: "duration"))
+    var minAge: Seconds?
+
+    @Option(
+        help: ArgumentHelp(
+            "Begin no new clip after this time (90s, 10m, 2h); what is left is for the next run, exit code 5.",
+            valueName: "duration"))
+    var maxRuntime: Seconds?
+
+    @Option(
+        help: ArgumentHelp(
+            "Begin no new clip after this time of day, in local time; exit code 5. Logs are in UTC.",
+            valueName: "HH:MM"))
+    var until: TimeOfDay?
+
+    @Option(
+        help: ArgumentHelp(
+            "Which files come first: name, newest, oldest or smallest.",
+            discussion: """
+                The output is written in that order. With newest or smallest and a time limit, every fourth file is the \
+                oldest one that is left, so that none waits forever. With name and a limit that is too short every night, \
+                the last names would: use oldest then.
+                """))
+    var order = FileOrder.name
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep a JSON file up to date for monitoring, every \(StatusFile.interval) s between two clips and at the end.",
+            discussion: "It is replaced as a whole, so a reader never sees half of it.",
+            valueName: "path"))
+    var statusFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Run this with /bin/sh when the run is over, however it went.",
+            discussion: """
+                Its environment tells: WADE_EXIT_CODE, WADE_OUTPUT, WADE_STATUS_FILE, WADE_STOPPED_BY, WADE_FILES, \
+                WADE_FILES_DONE_BEFORE, WADE_DEFERRED, WADE_CLIPS, WADE_ANSWERS, WADE_COPIES, WADE_DEGRADED, WADE_FAILURES, \
+                WADE_PARKED, WADE_SECONDS. What it prints goes to standard error. If it fails, a warning says so and wade's \
+                exit code stays. It is not run when another run holds the output.
+                """,
+            valueName: "command"))
+    var onFinish: String?
+
+    func validate() throws {
+        if let workers, !(1...1024).contains(workers) {
+            throw ValidationError("--workers: found \(workers), expected 1 to 1024")
+        }
+        if !(0...1000).contains(retries) {
+            throw ValidationError("--retries: found \(retries), expected 0 to 1000")
+        }
+        if maxRuntime?.count == 0 {
+            throw ValidationError("--max-runtime: found 0, expected at least 1 s")
+        }
+    }
+
+    /// How the run works.
+    var settings: RunSettings {
+        var settings = RunSettings(workers: workers ?? RunSettings.coreCount)
+        settings.retries = retries
+        settings.minimumAge = minAge?.count ?? settings.minimumAge
+        settings.order = order
+        settings.isTimeLimited = maxRuntime != nil || until != nil
+        return settings
+    }
+
+    /// When the run ends.
+    var timeLimit: TimeLimit? {
+        TimeLimit(
+            maximumRuntime: maxRuntime?.count,
+            until: until.flatMap {
+                TimeLimit.next(
+                    hour: $0.hour, minute: $0.minute, after: Int(Date().timeIntervalSince1970))
+            })
+    }
+
+    /// The same options as words of a command line, with absolute paths.
+    var arguments: [String] {
+        var words: [String] = []
+        if let workers { words += ["--workers", "\(workers)"] }
+        if retries != 2 { words += ["--retries", "\(retries)"] }
+        if let minAge { words += ["--min-age", "\(minAge.count)s"] }
+        if let maxRuntime { words += ["--max-runtime", "\(maxRuntime.count)s"] }
+        if let until { words += ["--until", ScheduleText.clock(until)] }
+        if order != .name { words += ["--order", order.rawValue] }
+        if let statusFile { words += ["--status-file", ScheduleText.absolute(statusFile)] }
+        if let onFinish { words += ["--on-finish", onFinish] }
+        return words
+    }
+}

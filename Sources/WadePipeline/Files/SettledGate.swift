@@ -1,0 +1,101 @@
+//! Is a file in a folder whole, or is somebody still writing it?
+import Glibc
+
+/// Looks at a file's size and time, and at the table of contents of an mp4, before anything is made of its content.
+struct SettledGate: Sendable {
+    /// A file that is to settle within so many seconds is waited for; one that needs longer is left to the next run.
+    static let patience = 10.0
+    /// An mp4 that is not complete has to rest so many times longer: whoever writes it may only have paused.
+    static let incompleteFactor = 5.0
+
+    /// Seconds without a change after which a file counts as settled; 0 takes every file as it is.
+    let minimumAge: Int
+
+    /// What one look says.
+    enum Look: Equatable {
+        /// It has rested long enough, or nothing can be learned by waiting.
+        case settled
+        /// It has changed `age` seconds ago and would be settled in `remaining` seconds.
+        case young(age: Double, remaining: Double, isIncomplete: Bool, FileStatus)
+    }
+
+    /// One look at `path`; `isKnown` says whether the output holds the file as it is, which needs no waiting.
+    func look(at path: PathBytes, isKnown: (FileStatus) -> Bool) -> Look {
+        guard minimumAge > 0, let status = try? FileStatus.of(path, followingLinks: true),
+            !isKnown(status)
+        else { return .settled }
+        var now = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &now)
+        let age =
+            Double(now.tv_sec) - Double(status.modifiedSeconds)
+            + Double(now.tv_nsec - status.modifiedNanoseconds) * 1e-9
+        // A time in the future says nothing about age (cameras, clocks set back): such a file is waited for as a new one.
+        let rest = max(0, age)
+        let least = Double(minimumAge)
+        guard rest < least * Self.incompleteFactor else { return .settled }
+        let isIncomplete = BoxTable.isIncomplete(path, size: status.size)
+        var remaining = (isIncomplete ? least * Self.incompleteFactor : least) - rest
+        if age < 0 { remaining = min(remaining, Self.patience) }
+        guard remaining > 0 else { return .settled }
+        return .young(
+            age: age, remaining: remaining, isIncomplete: isIncomplete, status)
+    }
+
+    /// Whether the file at `path` is settled. One that will be soon is waited for and looked at a second time: it is settled when size
+    /// and time are what they were. Ends early when `stop` is wished.
+    func isSettled(
+        _ path: PathBytes, stop: StopRequest, isKnown: (FileStatus) -> Bool
+    ) -> Bool {
+        guard case .young(_, let remaining, _, let first) = look(at: path, isKnown: isKnown) else {
+            return true
+        }
+        guard remaining <= Self.patience else { return false }
+        let steps = Int((remaining / 0.1).rounded(.up))
+        for _ in 0..<steps {
+            guard stop.reason == nil else { return false }
+            usleep(100_000)
+        }
+        return (try? FileStatus.of(path, followingLinks: true)) == first
+    }
+}
+
+/// The boxes at the top of an ISO base media file (ISO/IEC 14496-12, 4.2), as far as they tell whether it is complete.
+enum BoxTable {
+    /// More boxes at the top than a file that is not cut into fragments has; behind them nothing is looked for.
+    private static let mostBoxes = 64
+    private static let firstTypes: Set<String> = [
+        "ftyp", "moov", "mdat", "wide", "free", "skip", "pnot", "styp",
+    ]
+
+    /// Whether the file is an mp4 or QuickTime file with a box that ends behind its last byte, or without its index (`moov`); also
+    /// whether it is empty. Other containers say nothing about their end.
+    static func isIncomplete(_ path: PathBytes, size: Int) -> Bool {
+        guard size > 0 else { return true }
+        guard let file = try? OpenFile(path, for: .reading) else { return false }
+        var offset = 0
+        var hasIndex = false
+        for number in 0..<mostBoxes {
+            guard offset < size else { return !hasIndex }
+            var header = [UInt8](repeating: 0, count: 16)
+            guard let count = try? file.read(into: &header, at: offset) else { return false }
+            let type = String(decoding: header[4..<8], as: UTF8.self)
+            if number == 0, !firstTypes.contains(type) { return false }
+            guard count >= 8 else { return true }
+            if type == "moov" { hasIndex = true }
+            let short = header[..<4].reduce(0) { $0 << 8 | Int($1) }
+            switch short {
+            case 0: return !hasIndex
+            case 1:
+                guard count == 16, header[8] < 0x40 else { return true }
+                let long = header[8..<16].reduce(0) { $0 << 8 | Int($1) }
+                guard long >= 16, long <= size - offset else { return true }
+                offset += long
+            case 2..<8: return false
+            default:
+                guard short <= size - offset else { return true }
+                offset += short
+            }
+        }
+        return !hasIndex
+    }
+}

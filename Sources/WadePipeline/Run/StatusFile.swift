@@ -1,0 +1,80 @@
+//! The state of a run for whoever watches over it: one small JSON file that is always whole.
+import Glibc
+
+/// Writes the status file. It is replaced as a whole: a new file beside it is brought to the disk and takes its name.
+package struct StatusFile: Sendable {
+    /// Seconds between two versions while a run works; the file's `updated_at` tells how fresh it is.
+    package static let interval = 5
+
+    private let path: PathBytes
+    private let output: String
+    private let startedAt = Timestamp.now()
+    private var lastWrite: Int?
+
+    /// A status file at `path` for the run into `output`; `-` is standard output.
+    package init(path: PathBytes, output: PathBytes) {
+        self.path = path
+        let current = try? PathBytes.current()
+        self.output =
+            output == PathBytes("-")
+            ? "-" : (current.map { output.absolute(below: $0) } ?? output).text
+    }
+
+    /// Says that the run works and how far it is, when the last version is old enough.
+    package mutating func update(_ progress: RunProgress?) throws(PipelineError) {
+        let now = time(nil)
+        if let lastWrite, now >= lastWrite, now - lastWrite < Self.interval { return }
+        lastWrite = now
+        try write(state: "running", progress?.summary ?? RunSummary(), progress, exitCode: nil, "")
+    }
+
+    /// Says how the run ended.
+    package func finish(_ summary: RunSummary?, exitCode: Int32, message: String)
+        throws(PipelineError)
+    {
+        try write(
+            state: summary == nil ? "failed" : summary?.stop == nil ? "finished" : "stopped",
+            summary ?? RunSummary(), nil, exitCode: exitCode, message)
+    }
+
+    private func write(
+        state: String, _ summary: RunSummary, _ progress: RunProgress?, exitCode: Int32?,
+        _ message: String
+    ) throws(PipelineError) {
+        let value: JSONValue = [
+            "schema": .string("wade.status/1"), "state": .string(state),
+            "pid": .integer(Int(getpid())), "host": .string(Host.name),
+            "wade_version": .string(Program.version), "output": .string(output),
+            "started_at": .string(startedAt), "updated_at": .string(Timestamp.now()),
+            "interval_s": .integer(Self.interval), "exit_code": .integer(Int(exitCode ?? -1)),
+            "message": .string(message), "files": .integer(progress?.filesFound ?? summary.files),
+            "files_seen": .integer(progress?.filesSeen ?? summary.files),
+            "files_done_before": .integer(summary.filesDone),
+            "deferred": .integer(summary.deferred), "clips": .integer(summary.clips),
+            "answers": .integer(summary.answers), "copies": .integer(summary.copies),
+            "degraded": .integer(summary.degraded), "failures": .integer(summary.failures),
+            "parked": .integer(summary.parked), "stopped_by": .string(summary.stoppedBy),
+        ]
+        try replace(with: JSONWriter.bytes(of: value) + [0x0A])
+    }
+
+    private func replace(with bytes: [UInt8]) throws(PipelineError) {
+        let temporary = PathBytes(bytes: path.bytes + Array(".\(getpid()).part".utf8))
+        do {
+            let file = try OpenFile(temporary, for: .updating)
+            try file.truncate(to: 0)
+            var written = 0
+            while written < bytes.count { written += try file.write(bytes, from: written) }
+            try file.synchronize()
+            let code = unsafe temporary.withBytes { old in
+                unsafe path.withBytes { new in unsafe rename(old, new) }
+            }
+            guard code == 0 else { throw SystemError.last }
+            OpenFile.synchronize(folder: path.folder)
+        } catch {
+            _ = unsafe temporary.withBytes { unsafe unlink($0) }
+            let reason = (error as? SystemError)?.reason ?? "\(error)"
+            throw .file(path: path.shown, action: "write the status", reason: reason)
+        }
+    }
+}
