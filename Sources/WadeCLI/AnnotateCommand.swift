@@ -22,12 +22,12 @@ struct AnnotateCommand: ParsableCommand {
             """)
 
     @Argument(help: "Folders and files.")
-    var paths: [String]
+    var paths: [PathBytes]
 
     @OptionGroup var pipeline: PipelineOptions
 
     @Option(name: .shortAndLong, help: "The JSONL file to append to; - is standard output.")
-    var output: String
+    var output: PathBytes
 
     @Option(help: "Threads that decode and encode; as many as cores if not given.")
     var workers: Int?
@@ -60,8 +60,8 @@ struct AnnotateCommand: ParsableCommand {
         settings.retries = retries
         do {
             let job = AnnotationJob(
-                paths: paths.map { PathBytes($0) }, pipeline: try pipeline.read(),
-                output: PathBytes(output), settings: settings)
+                paths: paths, pipeline: try pipeline.read(),
+                output: output, settings: settings)
             let progress = ProgressLine(isShown: logging.showsProgress)
             let summary = try job.run(stop: stop) { progress.show($0) }
             progress.clear()
