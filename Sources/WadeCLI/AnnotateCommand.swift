@@ -22,12 +22,12 @@ struct AnnotateCommand: ParsableCommand {
             """)
 
     @Argument(help: "Folders and files.")
-    var paths: [String]
+    var paths: [PathBytes]
 
     @OptionGroup var pipeline: PipelineOptions
 
     @Option(name: .shortAndLong, help: "The JSONL file to append to; - is standard output.")
-    var output: String
+    var output: PathBytes
 
     @OptionGroup var options: RunOptions
 
@@ -42,12 +42,12 @@ struct AnnotateCommand: ParsableCommand {
         let logger = logging.logger()
         let stop = Interruption.watch(limit: options.timeLimit)
         var status = options.statusFile.map {
-            StatusFile(path: PathBytes($0), output: PathBytes(output))
+            StatusFile(path: PathBytes($0), output: output)
         }
         do {
             let job = AnnotationJob(
-                paths: paths.map { PathBytes($0) }, pipeline: try pipeline.read(),
-                output: PathBytes(output), settings: options.settings)
+                paths: paths, pipeline: try pipeline.read(), output: output,
+                settings: options.settings)
             let progress = ProgressLine(isShown: logging.showsProgress)
             let summary = try job.run(stop: stop) { state in
                 progress.show(state)
@@ -73,7 +73,7 @@ struct AnnotateCommand: ParsableCommand {
         warn(logger) { try status?.finish(summary, exitCode: exitCode, message: message) }
         guard let command = options.onFinish else { return }
         let complaint = FinishCommand(command).run(
-            summary, exitCode: exitCode, output: PathBytes(output),
+            summary, exitCode: exitCode, output: output,
             statusFile: options.statusFile.map { PathBytes($0) })
         if let complaint { logger.warning("--on-finish: \(complaint)") }
     }

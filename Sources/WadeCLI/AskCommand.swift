@@ -16,7 +16,7 @@ struct AskCommand: ParsableCommand {
             """)
 
     @Argument(help: "The video or picture.")
-    var video: String
+    var video: PathBytes
 
     @Argument(help: "The question.")
     var question: String
@@ -27,7 +27,7 @@ struct AskCommand: ParsableCommand {
     @Option(
         name: .shortAndLong,
         help: "A pipeline whose model, demonstrations, sampling and decoding are used.")
-    var pipeline: String?
+    var pipeline: PathBytes?
 
     @Option(help: "How many frames to look at, uniformly over the video.")
     var frames: Int?
@@ -52,17 +52,17 @@ struct AskCommand: ParsableCommand {
 
     func run() throws {
         var plan =
-            try pipeline.map { try Pipeline.read(PathBytes($0)) } ?? Pipeline(asking: question)
+            try pipeline.map { try Pipeline.read($0) } ?? Pipeline(asking: question)
         if let model { plan.model = model }
         if let frames { plan.sampling = .uniform(count: frames) }
         let task = plan.ask(question, maxNewTokens: maxNewTokens)
         let bundle = try ModelBundle(path: ModelLocation(plan.model).folder)
         let annotator = try FlamingoAnnotator(bundle: bundle, pipeline: plan)
-        switch annotator.answer(task, about: PathBytes(video)) {
+        switch annotator.answer(task, about: video) {
         case .success(let text): try StandardOutput.line(text)
         case .failure(let failure):
             throw PipelineError.file(
-                path: PathBytes(video).shown, action: "answer",
+                path: video.shown, action: "answer",
                 reason: "\(failure.code.rawValue): \(failure.message)")
         }
     }

@@ -13,7 +13,7 @@ struct CheckCommand: ParsableCommand {
             """)
 
     @Argument(help: "The JSONL file.")
-    var file: String
+    var file: PathBytes
 
     @OptionGroup var logging: LoggingOptions
 
@@ -22,10 +22,9 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         let logger = logging.logger()
         do {
-            let path = PathBytes(file)
-            let checker = try RecordChecker.check(path)
+            let checker = try RecordChecker.check(file)
             for finding in checker.findings {
-                try StandardOutput.line("\(path.shown):\(finding.line): \(finding.text)")
+                try StandardOutput.line("\(file.shown):\(finding.line): \(finding.text)")
             }
             let statuses = checker.statuses.sorted { $0.key < $1.key }
                 .map { "\($0.value) \($0.key)" }.joined(separator: ", ")

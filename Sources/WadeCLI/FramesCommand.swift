@@ -17,10 +17,10 @@ struct FramesCommand: ParsableCommand {
             """)
 
     @Argument(help: "The video or picture.")
-    var video: String
+    var video: PathBytes
 
     @Option(name: .shortAndLong, help: "Take sampling and segmentation from this pipeline.")
-    var pipeline: String?
+    var pipeline: PathBytes?
 
     @Option(help: "Take this many frames uniformly instead.")
     var frames: Int?
@@ -53,12 +53,12 @@ struct FramesCommand: ParsableCommand {
     }
 
     func run() throws {
-        let plan = try pipeline.map { try Pipeline.read(PathBytes($0)) }
+        let plan = try pipeline.map { try Pipeline.read($0) }
         var sampling = plan?.sampling ?? .uniform(count: 8)
         if let frames { sampling = .uniform(count: frames) }
         if let fps { sampling = .rate(perSecond: fps, limit: 64) }
         let inspection = try FrameInspection(
-            path: PathBytes(video), sampling: sampling, segmentation: plan?.segmentation ?? .whole)
+            path: video, sampling: sampling, segmentation: plan?.segmentation ?? .whole)
         if json {
             return try StandardOutput.write(try inspection.jsonLines())
         }

@@ -13,12 +13,12 @@ struct PlanCommand: ParsableCommand {
             """)
 
     @Argument(help: "Folders and files.")
-    var paths: [String]
+    var paths: [PathBytes]
 
     @OptionGroup var pipeline: PipelineOptions
 
     @Option(name: .shortAndLong, help: "The JSONL file that `annotate` would append to.")
-    var output: String
+    var output: PathBytes
 
     @OptionGroup var options: RunOptions
 
@@ -35,8 +35,8 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         do {
             let job = AnnotationJob(
-                paths: paths.map { PathBytes($0) }, pipeline: try pipeline.read(),
-                output: PathBytes(output), settings: options.settings)
+                paths: paths, pipeline: try pipeline.read(), output: output,
+                settings: options.settings)
             let forecast = try job.forecast()
             if !summary {
                 for line in forecast.lines {

@@ -1,6 +1,7 @@
 //! `wade schedule`: a crontab line or systemd units that annotate every day.
 import ArgumentParser
 import Foundation
+import WadePipeline
 
 struct ScheduleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -49,7 +50,7 @@ struct ScheduleCommand: ParsableCommand {
             ?? ScheduleText.absolute(CommandLine.arguments.first ?? "wade")
         let absolute = ScheduleText.absolute
         var words = [program, "annotate"] + paths.map(absolute)
-        words += ["--pipeline", absolute(pipeline.pipeline)]
+        words += ["--pipeline", absolute(pipeline.pipeline.text)]
         if let model = pipeline.model {
             words += ["--model", model.contains("/") ? absolute(model) : model]
         }

@@ -7,14 +7,14 @@ import WadePipeline
 /// Which pipeline.
 struct PipelineOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: "The pipeline, a YAML file.")
-    var pipeline: String
+    var pipeline: PathBytes
 
     @Option(help: "A model bundle's name or folder, instead of the pipeline's.")
     var model: String?
 
     /// The pipeline with the options applied.
     func read() throws(PipelineError) -> Pipeline {
-        var read = try Pipeline.read(PathBytes(pipeline))
+        var read = try Pipeline.read(pipeline)
         if let model { read.model = model }
         return read
     }

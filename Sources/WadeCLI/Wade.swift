@@ -1,11 +1,13 @@
 //! The `wade` command: a list of subcommands.
 import ArgumentParser
+import WadePipeline
 
 @main
 struct Wade: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wade",
         abstract: "Wade through folders of video and write down what is seen, as JSONL.",
+        version: Program.version,
         subcommands: [
             AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
             CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self,

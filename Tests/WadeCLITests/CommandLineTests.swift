@@ -78,9 +78,11 @@ final class BuiltProgram {
         try Data(contentsOf: folder.appendingPathComponent(name))
     }
 
-    func start(_ arguments: [String], output: Pipe, errors: Pipe) throws -> Process {
+    func start(
+        _ arguments: [String], of program: URL = BuiltProgram.program, output: Pipe, errors: Pipe
+    ) throws -> Process {
         let process = Process()
-        process.executableURL = Self.program
+        process.executableURL = program
         process.arguments = arguments
         process.standardOutput = output
         process.standardError = errors
@@ -91,9 +93,15 @@ final class BuiltProgram {
         return process
     }
 
-    func run(_ arguments: [String]) throws -> Finished {
+    /// Runs a shell's `script`, whose `$0` is the program and whose `$1` is the folder.
+    func shell(_ script: String) throws -> Finished {
+        try run(
+            ["-c", script, Self.program.path, folder.path], of: URL(fileURLWithPath: "/bin/sh"))
+    }
+
+    func run(_ arguments: [String], of program: URL = BuiltProgram.program) throws -> Finished {
         let (output, errors) = (Pipe(), Pipe())
-        let process = try start(arguments, output: output, errors: errors)
+        let process = try start(arguments, of: program, output: output, errors: errors)
         let written = output.fileHandleForReading.readDataToEndOfFile()
         let complaints = errors.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
@@ -240,6 +248,52 @@ struct CommandLineTests {
         #expect(kills > 0)
         #expect(try wade.annotate().code == 0)
         #expect(try withoutRun(wade.bytes("out.jsonl")) == withoutRun(wade.bytes("whole.jsonl")))
+    }
+
+    @Test("paths that are not UTF-8 are opened and written as they are passed")
+    func rawPaths() throws {
+        let wade = try BuiltProgram()
+        try wade.makeClip("one.y4m", grey: 40)
+        let script = """
+            cd "$1" && name=$(printf '\\377\\376') && mv one.y4m "$name.y4m" &&
+            "$0" annotate "$name.y4m" -p p.yaml --output="$name.jsonl" &&
+            "$0" annotate "$name.y4m" -p p.yaml -o"$name.2.jsonl" && "$0" check "$name.jsonl" &&
+            test -f "$name.jsonl" && test -f "$name.2.jsonl" &&
+            grep -c '"path_bytes_base64":".*//4ueTRt"' "$name.jsonl"
+            """
+        let shell = try wade.shell(script)
+        #expect(shell.code == 0, "\(shell.errors)")
+        #expect(shell.output == "1\n" && shell.errors.isEmpty)
+    }
+
+    @Test("an ignored SIGHUP stays ignored, as nohup wants it")
+    func ignoredSignal() throws {
+        let wade = try BuiltProgram()
+        for number in 0..<20 { try wade.makeClip("in/\(number).y4m", grey: UInt8(number * 8)) }
+        let script = """
+            cd "$1" && trap '' HUP && { "$0" annotate in -p p.yaml -o out.jsonl & } &&
+            while ! test -s out.jsonl; do sleep 0.01; done; kill -HUP $!; wait $!
+            """
+        #expect(try wade.shell(script).code == 0)
+        #expect(try wade.bytes("out.jsonl").filter { $0 == 0x0A }.count == 20)
+    }
+
+    @Test("an empty path is wrong usage, a version is told, every failure begins with the program")
+    func usage() throws {
+        let wade = try BuiltProgram()
+        #expect(try wade.run(["annotate", "", "-p", "p.yaml", "-o", "x"]).code == 64)
+        #expect(try wade.run(["annotate", "x", "-p", "p.yaml", "-o", ""]).code == 64)
+        #expect(try wade.run(["frames", ""]).code == 64)
+        let version = try wade.run(["--version"])
+        #expect(version.code == 0 && version.output.hasPrefix("0."))
+        for arguments in [
+            ["ask", wade.path("gone.mp4"), "What?", "--model", wade.path("model")],
+            ["frames", wade.path("gone.mp4")], ["model", "inspect", wade.path("gone")],
+        ] {
+            let failed = try wade.run(arguments)
+            #expect(failed.code == 1 && failed.errors.hasPrefix("wade: "), "\(failed.errors)")
+            #expect(!failed.errors.contains("Domain="))
+        }
     }
 
     @Test("a full disk ends the run with 1 and a whole file; the next run goes on")

@@ -15,6 +15,23 @@ struct PipelineTests {
 
     private static let least = "model: m\ntasks:\n  - {id: c, type: caption}\n"
 
+    /// 30 lists of ten aliases of the list before, and a name made of the last: 10^30 values to compare.
+    private static let manyAliases =
+        "a0: &a0 x\n"
+        + (1...30).map { level in
+            "a\(level): &a\(level) ["
+                + [String](repeating: "*a\(level - 1)", count: level == 30 ? 9 : 10)
+                .joined(separator: ", ") + "]\n"
+        }.joined() + "? *a30\n: x\n"
+
+    @Test("a byte order mark and an alias are read")
+    func marksAndAliases() throws {
+        let folder = try TemporaryFolder()
+        let pipeline = try read(
+            "\u{FEFF}model: &m m\nname: *m\n" + Self.least.dropFirst(9), in: folder)
+        #expect(pipeline.name == "m" && pipeline.model == "m")
+    }
+
     @Test("what is not said has the documented defaults")
     func defaults() throws {
         let folder = try TemporaryFolder()
@@ -110,6 +127,16 @@ struct PipelineTests {
                 "3:5: found a classify task without choices"
             ),
             ("model: [\n", "2:1: found "), ("", "1:1: found nothing"),
+            (least + "name: *gone\n", "4:7: found undefined alias, expected YAML"),
+            (
+                least + "output: {custom_id: \"{id}{foo}\"}\n",
+                "4:21: found {foo}, expected {id}, {index} and {task}"
+            ),
+            (
+                least + "decoding: {stop: [\"\"]}\n",
+                "4:19: found decoding.stop[0]: \"\", expected a text that is not empty"
+            ),
+            (manyAliases, "2:31: found 300 aliases, expected at most 24 in one file"),
             ("- a\n", "1:1: found a list of 1"),
         ])
     func faults(yaml: String, message: String) throws {

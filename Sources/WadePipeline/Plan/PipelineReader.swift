@@ -210,12 +210,19 @@ struct PipelineReader {
         }
         decoding.lengthPenalty = try members["length_penalty"]?.number(in: -10...10) ?? 0
         for stop in try members["stop"]?.elements() ?? [] {
-            decoding.stop.append(try stop.text())
+            let text = try stop.text()
+            guard !text.isEmpty else { throw stop.wrong("a text that is not empty") }
+            decoding.stop.append(text)
         }
         return (decoding, try members["max_new_tokens"]?.integer(in: 1...2048))
     }
 
     private func readCustomID(_ field: YAMLField) throws(PipelineError) -> String {
-        try field.members(["custom_id"])["custom_id"]?.text() ?? ""
+        guard let field = try field.members(["custom_id"])["custom_id"] else { return "" }
+        let text = try field.text()
+        for found in text.matches(of: /{(\w+)}/) where !["id", "index", "task"].contains(found.1) {
+            throw field.wrong("{id}, {index} and {task}", found: "\(found.0)")
+        }
+        return text
     }
 }

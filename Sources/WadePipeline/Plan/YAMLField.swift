@@ -12,10 +12,15 @@ struct YAMLField {
 
     /// The one document in `bytes`; throws `pipeline` with the place of the fault.
     static func read(_ bytes: [UInt8], file: String) throws(PipelineError) -> YAMLField {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
+        guard
+            let text = String(
+                validating: bytes.dropFirst(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0),
+                as: UTF8.self)
+        else {
             throw .pipeline(
                 place: "\(file):1:1", found: "bytes that are not UTF-8", expected: "UTF-8")
         }
+        try refuseManyAliases(bytes, file: file)
         do {
             guard let node = try compose(yaml: text) else {
                 throw PipelineError.pipeline(
@@ -33,8 +38,10 @@ struct YAMLField {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
+            let found = ["found ", "but found "].first { problem.hasPrefix($0) }
             return .pipeline(
-                place: "\(file):\(mark.line):\(mark.column)", found: problem, expected: "YAML")
+                place: "\(file):\(mark.line):\(mark.column)",
+                found: String(problem.dropFirst(found?.count ?? 0)), expected: "YAML")
         case .duplicatedKeysInMapping(let duplicates, let context):
             return .pipeline(
                 place: "\(file):\(context.mark.line):\(context.mark.column)",
@@ -42,6 +49,37 @@ struct YAMLField {
                 expected: "each name once in the values that begin here")
         default:
             return .pipeline(place: "\(file):1:1", found: "\(error)", expected: "YAML")
+        }
+    }
+
+    /// Most aliases of one file: aliases of aliases multiply, and no file of 24 can name more than some thousand values.
+    private static let aliasLimit = 24
+
+    /// Yams compares names value by value, so a name that is an alias of aliases would take years; they are counted before it reads.
+    /// What only looks like an alias counts too, if its name has an anchor.
+    private static func refuseManyAliases(_ bytes: [UInt8], file: String) throws(PipelineError) {
+        let anchors = Set(marked(UInt8(ascii: "&"), in: bytes).map(\.name))
+        let aliases = marked(UInt8(ascii: "*"), in: bytes).filter { anchors.contains($0.name) }
+        guard aliases.count > aliasLimit else { return }
+        let before = bytes[..<aliases[aliasLimit].start].split(
+            separator: 0x0A, omittingEmptySubsequences: false)
+        throw .pipeline(
+            place: "\(file):\(before.count):\((before.last?.count ?? 0) + 1)",
+            found: "\(aliases.count) aliases", expected: "at most \(aliasLimit) in one file")
+    }
+
+    /// The names after each `mark`, in the letters that libyaml allows, and where the marks stand.
+    private static func marked(_ mark: UInt8, in bytes: [UInt8]) -> [(
+        name: ArraySlice<UInt8>, start: Int
+    )] {
+        bytes.indices.filter { bytes[$0] == mark }.map { start in
+            let name = bytes[(start + 1)...].prefix { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F, 0x2D: true
+                default: false
+                }
+            }
+            return (name, start)
         }
     }
 

@@ -10,14 +10,15 @@ package enum Interruption {
 
     /// Watches SIGINT, SIGTERM and SIGHUP, and the clock. The first signal asks the run to stop; a second one, or the end of the
     /// grace, ends the process at once, which loses nothing: the output holds whole lines only. Writing to a closed pipe and beyond a
-    /// file size limit become errors.
+    /// file size limit become errors. A signal that is ignored from the start, as `nohup` has it, stays ignored.
     package static func watch(limit: TimeLimit?) -> StopRequest {
         let stop = StopRequest()
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
         let queue = DispatchQueue(label: "wade.signals")
         for number in [SIGINT, SIGTERM, SIGHUP] {
-            signal(number, SIG_IGN)
+            let inherited = unsafe unsafeBitCast(signal(number, SIG_IGN), to: Int.self)
+            guard unsafe inherited != unsafeBitCast(SIG_IGN, to: Int.self) else { continue }
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 if case .signal = stop.reason { _exit(128 + number) }
