@@ -32,7 +32,7 @@ package struct Flamingo: Sendable {
     /// One clip's normalised pixels (F, 3, S, S) to its visual tokens (R, D); in IDEFICS every frame is a media of its own,
     /// and its visual tokens follow those of the frame before, (F·R, D).
     package func visualTokens(_ pixels: Tensor) throws -> Tensor {
-        let features = try vision(pixels)
+        let features = try encodingDistinctFrames(of: pixels) { try vision($0) }
         let count = configuration.mediaCount(ofFrames: features.shape[0])
         let frames = features.shape[0] / count
         return Tensor.concatenated(
