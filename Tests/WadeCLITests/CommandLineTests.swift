@@ -165,7 +165,7 @@ struct CommandLineTests {
         #expect(all.code == 4)
         #expect(
             all.errors.contains(
-                "\"level\":\"warning\",\"message\":\"1 records say an error: 1 not_media\""))
+                "\"level\":\"warning\",\"message\":\"1 record says an error: 1 not_media\""))
         try wade.makeClip("in/good.y4m", grey: 40)
         #expect(try wade.annotate("some.jsonl").code == 3)
         #expect(try wade.annotate("some.jsonl").code == 0)
@@ -193,6 +193,21 @@ struct CommandLineTests {
         #expect(try wade.annotate("x", ["--workers", "0"]).code == 64)
         #expect(!FileManager.default.fileExists(atPath: wade.path("out.jsonl")))
         #expect(try wade.run(["check", wade.path("gone.jsonl")]).code == 1)
+    }
+
+    @Test("an output among the inputs is left alone, and refused when it is named")
+    func outputAmongInputs() throws {
+        let wade = try BuiltProgram()
+        try wade.makeClip("in/a.y4m", grey: 40)
+        for _ in 0..<3 { #expect(try wade.annotate("in/out.mp4").code == 0) }
+        let before = try wade.bytes("in/out.mp4")
+        #expect(before.filter { $0 == 0x0A }.count == 1)
+        let named = try wade.run([
+            "annotate", wade.path("in/out.mp4"), "-p", wade.path("p.yaml"), "-o",
+            wade.path("in/out.mp4"),
+        ])
+        #expect(named.code == 1 && named.errors.contains("among the files to annotate"))
+        #expect(try wade.bytes("in/out.mp4") == before)
     }
 
     @Test("a second run on an output exits 75 at once and names the holder")
