@@ -88,6 +88,7 @@ struct AnnotateCommand: ParsableCommand {
         guard summary.failures > 0 else { return }
         let codes = summary.failureCodes.sorted { $0.key < $1.key }
             .map { "\($0.value) \($0.key)" }.joined(separator: ", ")
-        logger.warning("\(summary.failures) records say an error: \(codes)")
+        let records = summary.failures == 1 ? "1 record says" : "\(summary.failures) records say"
+        logger.warning("\(records) an error: \(codes)")
     }
 }

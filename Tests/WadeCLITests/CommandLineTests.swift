@@ -170,7 +170,7 @@ struct CommandLineTests {
         #expect(all.code == 4)
         #expect(
             all.errors.contains(
-                "\"level\":\"warning\",\"message\":\"1 records say an error: 1 not_media\""))
+                "\"level\":\"warning\",\"message\":\"1 record says an error: 1 not_media\""))
         try wade.makeClip("in/good.y4m", grey: 40)
         #expect(try wade.annotate("some.jsonl").code == 3)
         #expect(try wade.annotate("some.jsonl").code == 0)
@@ -198,6 +198,21 @@ struct CommandLineTests {
         #expect(try wade.annotate("x", ["--workers", "0"]).code == 64)
         #expect(!FileManager.default.fileExists(atPath: wade.path("out.jsonl")))
         #expect(try wade.run(["check", wade.path("gone.jsonl")]).code == 1)
+    }
+
+    @Test("an output among the inputs is left alone, and refused when it is named")
+    func outputAmongInputs() throws {
+        let wade = try BuiltProgram()
+        try wade.makeClip("in/a.y4m", grey: 40)
+        for _ in 0..<3 { #expect(try wade.annotate("in/out.mp4").code == 0) }
+        let before = try wade.bytes("in/out.mp4")
+        #expect(before.filter { $0 == 0x0A }.count == 1)
+        let named = try wade.run([
+            "annotate", wade.path("in/out.mp4"), "-p", wade.path("p.yaml"), "-o",
+            wade.path("in/out.mp4"),
+        ])
+        #expect(named.code == 1 && named.errors.contains("among the files to annotate"))
+        #expect(try wade.bytes("in/out.mp4") == before)
     }
 
     @Test("a second run on an output exits 75 at once and names the holder")
@@ -257,7 +272,7 @@ struct CommandLineTests {
         let script = """
             cd "$1" && name=$(printf '\\377\\376') && mv one.y4m "$name.y4m" &&
             "$0" annotate "$name.y4m" -p p.yaml --output="$name.jsonl" &&
-            "$0" annotate "$name.y4m" -p p.yaml -o"$name.2.jsonl" && "$0" check "$name.jsonl" &&
+            "$0" annotate "$name.y4m" -p p.yaml -o "$name.2.jsonl" && "$0" check "$name.jsonl" &&
             test -f "$name.jsonl" && test -f "$name.2.jsonl" &&
             grep -c '"path_bytes_base64":".*//4ueTRt"' "$name.jsonl"
             """

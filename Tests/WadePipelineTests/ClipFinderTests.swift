@@ -115,4 +115,30 @@ struct ClipFinderTests {
         let found = try ClipFinder.find([folder("two"), folder("one")])
         #expect(found.files.map(\.relativePath.text) == ["two/c.mp4", "one/c.mp4"])
     }
+
+    @Test("a run's own output and the files beside it are no clips, whatever they are called")
+    func ownOutput() throws {
+        let folder = try TemporaryFolder()
+        folder.write("x", to: "a.mp4")
+        folder.write("x", to: "out.mp4")
+        folder.write("x", to: "out.mp4.lock")
+        folder.write("x", to: "out.mp4.torn")
+        folder.write("x", to: "runs.jsonl")
+        #expect(link(folder("out.mp4").text, folder("other.mp4").text) == 0)
+        let output = folder("./out.mp4")
+        #expect(
+            try ClipFinder.find([folder.path], output: output).files.map(\.relativePath.text)
+                == ["a.mp4"])
+        let named = ["a.mp4", "out.mp4.lock", "out.mp4.torn", "runs.jsonl"].map { folder($0) }
+        #expect(
+            try ClipFinder.find(named, output: output).files.map(\.relativePath.text) == ["a.mp4"])
+        for name in ["out.mp4", "other.mp4"] {
+            #expect(throws: PipelineError.self) {
+                try ClipFinder.find([folder(name)], output: output)
+            }
+        }
+        #expect(throws: PipelineError.self) {
+            try ClipFinder.find([folder("new.mp4")], output: folder("new.mp4"))
+        }
+    }
 }

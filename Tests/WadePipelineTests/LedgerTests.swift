@@ -37,6 +37,57 @@ struct LedgerTests {
         #expect(entry.offset == 0 && entry.length == length)
     }
 
+    @Test(
+        "a record spelled by another program is the same record",
+        arguments: ["carriage return", "json.dumps", "pretty"])
+    func spellings(kind: String) throws {
+        let folder = try TemporaryFolder()
+        var record = AnnotationRecordTests.full()
+        record.video.path = "caf\u{E9}.mp4"
+        let line = Array(try record.line().dropLast())
+        let spelled: [UInt8]
+        switch kind {
+        case "carriage return": spelled = line + [0x0D]
+        case "json.dumps":
+            let text = String(decoding: line, as: UTF8.self)
+                .replacingOccurrences(of: "\":", with: "\": ")
+                .replacingOccurrences(of: "\u{E9}", with: "\\u00e9")
+            // A member that the line begins with moves to its end.
+            let moved = try #require(text.range(of: ",\"custom_id\": "))
+            spelled = Array(
+                ("{" + text[text.index(after: moved.lowerBound)...].dropLast() + ", "
+                    + text[text.index(after: text.startIndex)..<moved.lowerBound] + "}").utf8)
+        default: spelled = [0x20] + line + [0x09, 0x20]
+        }
+        try folder.replace("ours.jsonl", with: line + [0x0A])
+        try folder.replace("theirs.jsonl", with: spelled + [0x0A])
+        let ours = try Ledger(readingFrom: folder("ours.jsonl"))
+        let theirs = try Ledger(readingFrom: folder("theirs.jsonl"))
+        #expect(theirs.badLines == 0 && theirs.lastSequence == ours.lastSequence)
+        #expect(Set(theirs.entries.keys) == Set(ours.entries.keys))
+        #expect(theirs.entries.values.map(\.path) == ours.entries.values.map(\.path))
+    }
+
+    @Test("a line that is too long is passed over, and one without an end is refused")
+    func tooLong() throws {
+        let folder = try TemporaryFolder()
+        let long = String(repeating: "x", count: 300)
+        folder.write("a\n\(long)\nb\nrest", to: "x")
+        var reader = LineReader(
+            try OpenFile(folder("x"), for: .reading), blockSize: 16, longestLine: 100)
+        var lines: [String] = []
+        let rest = try reader.forEachLine { offset, scan in lines.append("\(offset):\(scan.count)")
+        }
+        #expect(lines == ["0:1", "2:64", "303:1"])
+        #expect(rest.offset == 305 && rest.bytes == Array("rest".utf8))
+        folder.write("a\n\(long)", to: "y")
+        var endless = LineReader(
+            try OpenFile(folder("y"), for: .reading), blockSize: 16, longestLine: 100)
+        var error: SystemError?
+        do { _ = try endless.forEachLine { _, _ in } } catch let caught { error = caught }
+        #expect(error == SystemError(code: EFBIG))
+    }
+
     @Test("lines longer and shorter than a block are read whole", arguments: [1, 7, 64, 4096])
     func blocks(size: Int) throws {
         let folder = try TemporaryFolder()

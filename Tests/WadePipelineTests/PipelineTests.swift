@@ -85,60 +85,62 @@ struct PipelineTests {
         #expect(pipeline.customID == "{task}/{id}/{index}")
     }
 
+    /// What a pipeline file may get wrong, and how the message begins.
+    private static let faultyFiles: [(yaml: String, message: String)] = [
+        (
+            least + "colour: red\n",
+            "4:1: found unknown name \"colour\", expected one of name, model"
+        ),
+        (least + "sampling: 8\n", "4:11: found sampling: \"8\", expected named values"),
+        (
+            least + "sampling: {uniform: many}\n",
+            "4:21: found sampling.uniform: \"many\", expected a whole number"
+        ),
+        (
+            least + "sampling: {uniform: 2, fps: 1}\n",
+            "4:11: found sampling: 2 named values, expected one of"
+        ),
+        (
+            least + "precision: float64\n",
+            "4:12: found precision: \"float64\", expected one of float32"
+        ),
+        (least + "demonstrations: {file: none.jsonl}\n", "4:24: found "),
+        (
+            least + "demonstrations: [{answers: {d: x}}]\n",
+            "4:29: found unknown name \"d\", expected one of c"
+        ),
+        (
+            least + "decoding: {beams: 3}\n",
+            "4:19: found decoding.beams: \"3\", expected `beams` with `strategy: beam` only"
+        ),
+        (least + "model: n\n", "1:1: found model twice"),
+        (least + "  - {id: c, type: caption}\n", "4:5: found the id \"c\" a second time"),
+        ("model: m\ntasks: []\n", "2:8: found tasks: a list of 0, expected at least one task"),
+        ("tasks: []\n", "1:1: found no `model`"),
+        (
+            "model: m\ntasks:\n  - {id: v, type: vqa}\n",
+            "3:5: found a vqa task without a question"
+        ),
+        (
+            "model: m\ntasks:\n  - {id: v, type: classify}\n",
+            "3:5: found a classify task without choices"
+        ),
+        ("model: [\n", "2:1: found "), ("", "1:1: found nothing"),
+        (least + "name: *gone\n", "4:7: found undefined alias, expected YAML"),
+        (
+            least + "output: {custom_id: \"{id}{foo}\"}\n",
+            "4:21: found {foo}, expected {id}, {index} and {task}"
+        ),
+        (
+            least + "decoding: {stop: [\"\"]}\n",
+            "4:19: found decoding.stop[0]: \"\", expected a text that is not empty"
+        ),
+        (manyAliases, "4:30: found 300 aliases, expected at most 24 in one file"),
+        ("- a\n", "1:1: found a list of 1"),
+    ]
+
     @Test(
-        "a fault is told with its line and column",
-        arguments: [
-            (
-                least + "colour: red\n",
-                "4:1: found unknown name \"colour\", expected one of name, model"
-            ),
-            (least + "sampling: 8\n", "4:11: found sampling: \"8\", expected named values"),
-            (
-                least + "sampling: {uniform: many}\n",
-                "4:21: found sampling.uniform: \"many\", expected a whole number"
-            ),
-            (
-                least + "sampling: {uniform: 2, fps: 1}\n",
-                "4:11: found sampling: 2 named values, expected one of"
-            ),
-            (
-                least + "precision: float64\n",
-                "4:12: found precision: \"float64\", expected one of float32"
-            ),
-            (least + "demonstrations: {file: none.jsonl}\n", "4:24: found "),
-            (
-                least + "demonstrations: [{answers: {d: x}}]\n",
-                "4:29: found unknown name \"d\", expected one of c"
-            ),
-            (
-                least + "decoding: {beams: 3}\n",
-                "4:19: found decoding.beams: \"3\", expected `beams` with `strategy: beam` only"
-            ),
-            (least + "model: n\n", "1:1: found model twice"),
-            (least + "  - {id: c, type: caption}\n", "4:5: found the id \"c\" a second time"),
-            ("model: m\ntasks: []\n", "2:8: found tasks: a list of 0, expected at least one task"),
-            ("tasks: []\n", "1:1: found no `model`"),
-            (
-                "model: m\ntasks:\n  - {id: v, type: vqa}\n",
-                "3:5: found a vqa task without a question"
-            ),
-            (
-                "model: m\ntasks:\n  - {id: v, type: classify}\n",
-                "3:5: found a classify task without choices"
-            ),
-            ("model: [\n", "2:1: found "), ("", "1:1: found nothing"),
-            (least + "name: *gone\n", "4:7: found undefined alias, expected YAML"),
-            (
-                least + "output: {custom_id: \"{id}{foo}\"}\n",
-                "4:21: found {foo}, expected {id}, {index} and {task}"
-            ),
-            (
-                least + "decoding: {stop: [\"\"]}\n",
-                "4:19: found decoding.stop[0]: \"\", expected a text that is not empty"
-            ),
-            (manyAliases, "2:31: found 300 aliases, expected at most 24 in one file"),
-            ("- a\n", "1:1: found a list of 1"),
-        ])
+        "a fault is told with its line and column", arguments: faultyFiles)
     func faults(yaml: String, message: String) throws {
         let folder = try TemporaryFolder()
         var text = ""

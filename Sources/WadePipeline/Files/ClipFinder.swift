@@ -26,6 +26,10 @@ package enum SkipReason: String, Sendable, CaseIterable {
     case notRegularFile = "not a regular file"
     /// The same folder was entered by another way.
     case alreadyEntered = "folder already entered"
+    /// The output, or one of the files that a run keeps beside it.
+    case ownOutput = "written by this program"
+    /// Found, and deleted before it was read.
+    case gone = "gone before it was read"
 }
 
 /// What a walk has found.
@@ -56,9 +60,14 @@ package struct ClipFinder {
     private var findings = Findings()
     private var entered: Set<[UInt64]> = []
     private var taken: Set<PathBytes> = []
+    /// Device and number of the output and of the files beside it: a run that took them would feed on itself.
+    private var ownFiles: Set<[UInt64]> = []
 
-    /// What lies at and below `paths`. A path named by the user is always tried, whatever its name.
-    package static func find(_ paths: [PathBytes]) throws(PipelineError) -> Findings {
+    /// What lies at and below `paths`, without the files of a run into `output`. A path named by the user is always tried,
+    /// whatever its name. Throws `request` when the output itself is named.
+    package static func find(_ paths: [PathBytes], output: PathBytes? = nil) throws(PipelineError)
+        -> Findings
+    {
         let current: PathBytes
         do {
             current = try PathBytes.current()
@@ -68,8 +77,33 @@ package struct ClipFinder {
         let absolute = paths.map { $0.absolute(below: current) }
         var finder = ClipFinder()
         finder.findings.root = commonFolder(of: absolute)
+        if let output = output?.absolute(below: current) {
+            try refuse(output, among: absolute)
+            let sideFiles = [".lock", ".torn"].map {
+                PathBytes(bytes: output.bytes + Array($0.utf8))
+            }
+            finder.ownFiles = Set(
+                ([output, RunSummary.path(besides: output)] + sideFiles).compactMap(fileNumber))
+        }
         for path in absolute { finder.take(argument: path) }
         return finder.findings
+    }
+
+    /// An output that is an input, by its path or by another name, would be answered about in itself.
+    private static func refuse(_ output: PathBytes, among paths: [PathBytes]) throws(PipelineError)
+    {
+        let number = fileNumber(output)
+        for path in paths where path == output || (number != nil && fileNumber(path) == number) {
+            throw .request(
+                found: "the output \(output.shown) among the files to annotate",
+                expected: "another file as output")
+        }
+    }
+
+    /// What tells a file from every other, whatever its name; nil when it is not there.
+    private static func fileNumber(_ path: PathBytes) -> [UInt64]? {
+        guard let status = try? FileStatus.of(path, followingLinks: true) else { return nil }
+        return [status.device, status.inode]
     }
 
     /// The folder itself for one folder, the file's folder for one file, else the deepest folder that holds all.
@@ -101,6 +135,11 @@ package struct ClipFinder {
 
     private mutating func take(_ path: PathBytes, failure: ClipFailure?, isArgument: Bool = false) {
         guard taken.insert(path).inserted else { return }
+        if failure == nil, !ownFiles.isEmpty, let number = Self.fileNumber(path),
+            ownFiles.contains(number)
+        {
+            return skip(path, .ownOutput)
+        }
         findings.files.append(
             FoundFile(
                 path: path, relativePath: path.relative(to: findings.root), failure: failure,

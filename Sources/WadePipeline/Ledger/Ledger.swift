@@ -20,12 +20,16 @@ package struct Ledger: Sendable {
         var isError: Bool
         /// Whether that error may go away.
         var isRetryable: Bool
+        /// Whether the latest line takes the record back.
+        var isRemoved: Bool
         /// Where the file was.
         var path: UInt64
     }
 
     private(set) var entries: [LedgerKey: Entry] = [:]
     private var contents: [UInt64: LedgerKey] = [:]
+    /// Whether any record is about a file whose content could not be read.
+    private(set) var holdsUnreadable = false
     /// The greatest `run.seq`; -1 in an empty output.
     package private(set) var lastSequence = -1
     /// Whole lines that are no annotation records.
@@ -65,7 +69,7 @@ package struct Ledger: Sendable {
 
     private mutating func add(_ scan: LineScan, at offset: Int) {
         lines += 1
-        guard let line = LedgerLine(scan) else {
+        guard let line = LedgerLine(scan) ?? LedgerLine(respelling: scan.all) else {
             badLines += 1
             return
         }
@@ -76,12 +80,14 @@ package struct Ledger: Sendable {
     mutating func add(_ line: LedgerLine, offset: Int, length: Int) {
         lastSequence = max(lastSequence, line.sequence)
         if line.content != .none { contents[line.place] = line.content }
+        if line.content == .none { holdsUnreadable = true }
         let old = entries[line.key]
         if let old, old.sequence > line.sequence { return }
         entries[line.key] = Entry(
             offset: offset, length: length, sequence: line.sequence, clipCount: line.clipCount,
             failures: line.isError ? (old?.failures ?? 0) + 1 : 0, isError: line.isError,
-            isRetryable: line.isRetryable, path: line.path)
+            isRetryable: line.isRetryable,
+            isRemoved: line.isRemoved, path: line.path)
     }
 
     /// The hash of the content that the file at `path` had when it had this size and time; nil when no record says.
@@ -90,9 +96,14 @@ package struct Ledger: Sendable {
         return contents[identity.placeHash(bytes: status.size)]?.bytes
     }
 
+    /// Whether there is a current record under `key`.
+    func holds(_ key: LedgerKey) -> Bool {
+        entries[key].map { !$0.isRemoved } ?? false
+    }
+
     /// What is to be done about `key`.
     func verdict(on key: LedgerKey, retries: Int) -> Verdict {
-        guard let entry = entries[key] else { return .missing }
+        guard let entry = entries[key], !entry.isRemoved else { return .missing }
         guard entry.isError, entry.isRetryable else { return .done }
         return entry.failures <= retries ? .failed : .parked
     }

@@ -1,7 +1,7 @@
 //! What the ledger needs of a line, read without decoding it: a million lines must not take longer than a coffee.
 
 /// The few members of a record that say whether its work is done. The scan trusts lines that Wade wrote (sorted members,
-/// no spaces); anything else is no ledger line, and `RecordChecker` says why.
+/// no spaces); other spellings, which only other programs write, are read in full and spelled anew.
 struct LedgerLine {
     /// The record's key.
     var key = LedgerKey.none
@@ -19,6 +19,8 @@ struct LedgerLine {
     var isError = false
     /// Whether that error may go away.
     var isRetryable = false
+    /// Whether the line takes a record back.
+    var isRemoved = false
 
     /// The line that `line` stands at the start of; nil when it is no annotation record.
     init?(_ line: LineScan) {
@@ -33,6 +35,7 @@ struct LedgerLine {
             } else if scan.equals(name, "status") {
                 guard let status = scan.string() else { return nil }
                 isError = scan.equals(status, "error")
+                isRemoved = scan.equals(status, "removed")
                 seen += 1
             } else if scan.equals(name, "run") {
                 seen += readRun(&scan)
@@ -48,6 +51,18 @@ struct LedgerLine {
             guard scan.accept(0x2C) else { break }
         }
         guard seen == 5, scan.accept(0x7D), scan.isAtEnd else { return nil }
+    }
+
+    /// The line that `bytes` spell in any way JSON allows (spaces, `\r` at the end, any order); nil when it is no annotation record.
+    init?(respelling bytes: [UInt8]) {
+        guard let value = try? JSONReader.read(bytes),
+            let spelled = try? JSONWriter.bytes(of: value), spelled != bytes
+        else { return nil }
+        let line = unsafe spelled.withUnsafeBufferPointer { buffer in
+            LedgerLine(unsafe LineScan(buffer))
+        }
+        guard let line else { return nil }
+        self = line
     }
 
     private mutating func readRun(_ scan: inout LineScan) -> Int {

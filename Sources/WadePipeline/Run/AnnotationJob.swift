@@ -80,7 +80,8 @@ package struct AnnotationJob: Sendable {
         let location = try ModelLocation(pipeline.model)
         let plan = try RunPlan(
             pipeline: pipeline, model: try location.identity(),
-            findings: try ClipFinder.find(paths), settings: settings)
+            findings: try ClipFinder.find(paths, output: isStandardOutput ? nil : output),
+            settings: settings)
         return (plan, location.folder)
     }
 

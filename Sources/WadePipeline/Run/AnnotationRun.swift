@@ -86,7 +86,7 @@ package struct AnnotationRun<Tokens: Sendable> {
         var questions: [ClipQuestion<Tokens>] = []
         for (job, clip) in batch {
             guard case .success(let clip) = clip else { continue }
-            for line in job.lines where line.copyOf == nil {
+            for line in job.lines where line.isQuestion {
                 questions.append(
                     ClipQuestion(tokens: clip.tokens, task: plan.pipeline.tasks[line.task]))
             }
@@ -97,7 +97,9 @@ package struct AnnotationRun<Tokens: Sendable> {
         for (job, clip) in batch {
             if case .success = clip { journal.countClip() }
             for line in job.lines {
-                if let failure = job.failure {
+                if line.isRemoval {
+                    try journal.writeRemoval(job, line)
+                } else if let failure = job.failure {
                     try journal.write(
                         job, line, clip: EncodedClip<Tokens>?.none, answer: .failure(failure))
                 } else if let original = line.copyOf {
@@ -135,6 +137,10 @@ package struct AnnotationRun<Tokens: Sendable> {
         }
         summary.deferred = feed.schedule.deferred
         summary.filesDone = feed.schedule.done
+        summary.hasEarlierAnswers = feed.schedule.hasEarlierAnswers
+        if feed.schedule.gone > 0 {
+            summary.skipped[SkipReason.gone.rawValue, default: 0] += feed.schedule.gone
+        }
         summary.parked = feed.schedule.parked
         summary.seconds =
             Double(seconds.components.seconds)

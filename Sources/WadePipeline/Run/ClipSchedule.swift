@@ -11,6 +11,11 @@ struct ClipJob: Sendable {
         var key: LedgerKey
         /// The key whose answer is reused, for a second file with the same content.
         var copyOf: LedgerKey?
+        /// Whether the line takes the record under `key` back.
+        var isRemoval = false
+
+        /// Whether the model is to be asked.
+        var isQuestion: Bool { copyOf == nil && !isRemoval }
     }
 
     /// The file.
@@ -29,7 +34,7 @@ struct ClipJob: Sendable {
     var lines: [Line]
 
     /// Whether anything is to be decoded.
-    var needsEncoding: Bool { failure == nil && lines.contains { $0.copyOf == nil } }
+    var needsEncoding: Bool { failure == nil && lines.contains(where: \.isQuestion) }
 
     /// The clip's source; nil when the content cannot be read.
     var source: ClipSource? {
@@ -52,6 +57,10 @@ struct ClipSchedule {
     private(set) var deferred = 0
     /// Files that need nothing.
     private(set) var done = 0
+    /// Files deleted since they were found.
+    private(set) var gone = 0
+    /// Whether an answer of an earlier run has been met.
+    private(set) var hasEarlierAnswers = false
 
     /// A schedule for `plan` on top of what `ledger` holds.
     init(plan: RunPlan, ledger: Ledger) {
@@ -61,10 +70,13 @@ struct ClipSchedule {
 
     /// What is left to do about `intaken`.
     mutating func jobs(for intaken: IntakenFile) -> [ClipJob] {
-        let jobs: [ClipJob]
+        var jobs: [ClipJob]
         switch intaken.outcome {
         case .deferred:
             deferred += 1
+            return []
+        case .gone:
+            gone += 1
             return []
         case .failed(let failure, nil):
             jobs = self.jobs(forUnreadable: intaken.file, failure: failure)
@@ -74,14 +86,31 @@ struct ClipSchedule {
             jobs = self.jobs(for: intaken.file, identity, spans: spans, failure: nil)
         }
         if jobs.isEmpty { done += 1 }
+        if case .failed(_, nil) = intaken.outcome { return jobs }
+        jobs += removals(for: intaken.file)
         return jobs
+    }
+
+    /// The records of a file that could not be read then and can now; its records are kept by its content from here on.
+    private func removals(for file: FoundFile) -> [ClipJob] {
+        guard ledger.holdsUnreadable else { return [] }
+        let lines = plan.pipeline.tasks.indices.compactMap { task -> ClipJob.Line? in
+            let key = plan.key(unreadable: file.relativePath, task: task)
+            return ledger.holds(key) ? ClipJob.Line(task: task, key: key, isRemoval: true) : nil
+        }
+        guard !lines.isEmpty else { return [] }
+        return [
+            ClipJob(
+                file: file, identity: nil, failure: nil, span: nil, index: 0, count: 1,
+                lines: lines)
+        ]
     }
 
     /// A file that still cannot be read is looked at in every run and written down once.
     private func jobs(forUnreadable file: FoundFile, failure: ClipFailure) -> [ClipJob] {
         let lines = plan.pipeline.tasks.indices.compactMap { task -> ClipJob.Line? in
             let key = plan.key(unreadable: file.relativePath, task: task)
-            return ledger.entries[key] == nil ? ClipJob.Line(task: task, key: key) : nil
+            return ledger.holds(key) ? nil : ClipJob.Line(task: task, key: key)
         }
         guard !lines.isEmpty else { return [] }
         return [
@@ -138,7 +167,9 @@ struct ClipSchedule {
             ? plan.key(identity.digest, index: index, task: task, copy: file.relativePath)
             : original
         switch ledger.verdict(on: key, retries: plan.settings.retries) {
-        case .done: return nil
+        case .done:
+            if ledger.entries[key]?.isError == false { hasEarlierAnswers = true }
+            return nil
         case .parked:
             parked += 1
             return nil

@@ -1,4 +1,5 @@
 //! The first stage of a run, on the workers: what is this file, and where are its clips.
+internal import Glibc
 import WadeVideo
 
 /// What the first stage has learned about a file.
@@ -7,6 +8,8 @@ struct IntakenFile: Sendable {
     enum Outcome: Sendable {
         /// It has just been changed; the next run will take it.
         case deferred
+        /// It was found and has been deleted since.
+        case gone
         /// It cannot be read or cut; with its identity when the bytes could be read.
         case failed(ClipFailure, ContentIdentity?)
         /// Its identity, and its clips where the pipeline cuts files and the ledger does not hold them all.
@@ -47,7 +50,17 @@ struct FileIntake: Sendable {
         } catch  where error.code == .changedWhileReading && !file.isArgument {
             return IntakenFile(file: file, outcome: .deferred)
         } catch {
-            return IntakenFile(file: file, outcome: .failed(error, nil))
+            let outcome = isGone(file.path) ? .gone : IntakenFile.Outcome.failed(error, nil)
+            return IntakenFile(file: file, outcome: outcome)
+        }
+    }
+
+    private func isGone(_ path: PathBytes) -> Bool {
+        do {
+            _ = try FileStatus.of(path, followingLinks: false)
+            return false
+        } catch {
+            return error.code == ENOENT || error.code == ENOTDIR
         }
     }
 

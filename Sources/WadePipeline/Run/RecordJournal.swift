@@ -43,6 +43,13 @@ struct RecordJournal: ~Copyable {
         try append(record, key: line.key)
     }
 
+    /// Writes that there is no record under the line's key any more.
+    mutating func writeRemoval(_ job: ClipJob, _ line: ClipJob.Line) throws(PipelineError) {
+        var record = base(job, line)
+        record.status = .removed
+        try append(record, key: line.key)
+    }
+
     /// Writes the record of `line.copyOf` once more for another file with the same content.
     mutating func writeCopy(_ job: ClipJob, _ line: ClipJob.Line, of original: LedgerKey)
         throws(PipelineError)
@@ -116,6 +123,7 @@ struct RecordJournal: ~Copyable {
     }
 
     private mutating func count(_ record: AnnotationRecord) {
+        if record.status == .removed { return }
         if record.status == .error {
             summary.failures += 1
             summary.failureCodes[record.error.code, default: 0] += 1

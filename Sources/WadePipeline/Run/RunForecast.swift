@@ -1,4 +1,5 @@
 //! What a run would do, told without opening a video.
+internal import Glibc
 import WadeVideo
 
 /// A forecast, file by file.
@@ -43,6 +44,7 @@ package struct RunForecast: Sendable {
         State, String
     ) {
         if let failure = file.failure {
+            if isRecorded(unreadable: file, plan, ledger) { return (.done, recordedReason) }
             return (.unreadable, "\(failure.code.rawValue): \(failure.message)")
         }
         guard let status = try? FileStatus.of(file.path, followingLinks: true) else {
@@ -61,16 +63,14 @@ package struct RunForecast: Sendable {
             )
         }
         guard let content = ledger.content(of: file.relativePath, status: status) else {
+            if status.size == 0 || !isAllowed(file.path), isRecorded(unreadable: file, plan, ledger)
+            {
+                return (.done, recordedReason)
+            }
             return (.todo, "not in the output under this path, size and time")
         }
-        var verdicts: [Ledger.Verdict] = []
-        for task in plan.pipeline.tasks.indices {
-            let copies: [PathBytes?] = [nil, file.relativePath]
-            let own = copies.map { copy in
-                plan.key(content, index: 0, task: task, copy: copy)
-            }.first { ledger.entries[$0] != nil }
-            verdicts.append(
-                own.map { ledger.verdict(on: $0, retries: plan.settings.retries) } ?? .missing)
+        let verdicts = plan.pipeline.tasks.indices.map { task in
+            verdict(on: content, task: task, file, plan, ledger)
         }
         if verdicts.contains(.missing) {
             let count = verdicts.filter { $0 == .missing }.count
@@ -83,6 +83,40 @@ package struct RunForecast: Sendable {
 
     private static func seconds(_ value: Double) -> Int {
         Int(min(max(-1e9, value.rounded(.up)), 1e9))
+    }
+
+    private static let recordedReason = "recorded as unreadable"
+
+    /// What the ledger says about a task of a file: of its clips, the one that has most left to do.
+    private static func verdict(
+        on content: [UInt8], task: Int, _ file: FoundFile, _ plan: RunPlan, _ ledger: Ledger
+    ) -> Ledger.Verdict {
+        let copies: [PathBytes?] = [nil, file.relativePath]
+        for copy in copies {
+            let first = plan.key(content, index: 0, task: task, copy: copy)
+            guard let entry = ledger.entries[first] else { continue }
+            let verdicts = (0..<entry.boundedClipCount).map { index in
+                ledger.verdict(
+                    on: plan.key(content, index: index, task: task, copy: copy),
+                    retries: plan.settings.retries)
+            }
+            return [.missing, .failed, .parked].first { verdicts.contains($0) } ?? .done
+        }
+        return .missing
+    }
+
+    /// Whether every task has its record of a file that cannot be read.
+    private static func isRecorded(unreadable file: FoundFile, _ plan: RunPlan, _ ledger: Ledger)
+        -> Bool
+    {
+        plan.pipeline.tasks.indices.allSatisfy {
+            ledger.holds(plan.key(unreadable: file.relativePath, task: $0))
+        }
+    }
+
+    /// Whether the system lets this user read the file.
+    private static func isAllowed(_ path: PathBytes) -> Bool {
+        unsafe path.withBytes { name in unsafe access(name, R_OK) } == 0
     }
 
     /// How many files have `state`.

@@ -11,6 +11,8 @@ package struct RunSummary: Sendable, Equatable {
     package var deferred = 0
     /// Files for which nothing was left to do.
     package var filesDone = 0
+    /// Whether earlier runs have answered about some of the files.
+    package var hasEarlierAnswers = false
     /// Clips encoded.
     package var clips = 0
     /// Answers written.
@@ -41,7 +43,7 @@ package struct RunSummary: Sendable, Equatable {
         case nil: break
         }
         guard failures > 0 else { return 0 }
-        return answers + copies > 0 ? 3 : 4
+        return answers + copies > 0 || hasEarlierAnswers ? 3 : 4
     }
 
     /// One sentence for people.
@@ -90,7 +92,8 @@ package struct RunSummary: Sendable, Equatable {
         .object(counts.map { JSONMember($0.key, .integer($0.value)) })
     }
 
-    private static func path(besides output: PathBytes) -> PathBytes {
+    /// Where the summaries of the runs into `output` are.
+    static func path(besides output: PathBytes) -> PathBytes {
         output.folder.appending(PathBytes("runs.jsonl"))
     }
 
