@@ -274,7 +274,7 @@ struct CommandLineTests {
             "$0" annotate "$name.y4m" -p p.yaml --output="$name.jsonl" &&
             "$0" annotate "$name.y4m" -p p.yaml -o "$name.2.jsonl" && "$0" check "$name.jsonl" &&
             test -f "$name.jsonl" && test -f "$name.2.jsonl" &&
-            grep -c '"path_bytes_base64":".*//4ueTRt"' "$name.jsonl"
+            grep -c '"path_bytes_b64":"//4ueTRt"' "$name.jsonl"
             """
         let shell = try wade.shell(script)
         #expect(shell.code == 0, "\(shell.errors)")
