@@ -105,7 +105,9 @@ let package = Package(
             swiftSettings: testing),
         .target(
             name: "WadeFuzzedParsers",
-            dependencies: ["WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeImage"],
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeImage",
+            ],
             path: "Tests/Fuzzing/FuzzedParsers", swiftSettings: testing),
         .testTarget(
             name: "WadeFuzzedParsersTests", dependencies: ["WadeFuzzedParsers"],

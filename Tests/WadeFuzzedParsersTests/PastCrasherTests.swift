@@ -23,7 +23,9 @@ struct PastCrasherTests {
         }
     }
 
-    @Test("every parser reads its seeds, but for those named refused", arguments: FuzzedParser.allCases)
+    @Test(
+        "every parser reads its seeds, but for those named refused",
+        arguments: FuzzedParser.allCases)
     func seeds(parser: FuzzedParser) throws {
         let files = inputs("Seeds", parser)
         #expect(!files.isEmpty)
@@ -34,7 +36,9 @@ struct PastCrasherTests {
         }
     }
 
-    @Test("seeds cut short or with changed bytes are read or refused", arguments: FuzzedParser.allCases)
+    @Test(
+        "seeds cut short or with changed bytes are read or refused",
+        arguments: FuzzedParser.allCases)
     func damagedSeeds(parser: FuzzedParser) throws {
         for file in inputs("Seeds", parser) {
             let bytes = Array(try Data(contentsOf: file))

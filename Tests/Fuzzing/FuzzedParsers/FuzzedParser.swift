@@ -18,8 +18,10 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
     case pipeline
     /// A JSONL file of demonstrations.
     case demonstrations
-    /// An output of Wade: read as ledger, checked against the schema, read as records.
+    /// An output of Wade: read as ledger, and as records that are written again.
     case ledger
+    /// An output of Wade: checked line by line against the schema.
+    case checker
     /// `config.json` of a bundle or of a published model.
     case configuration
 
@@ -37,6 +39,7 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
         case .pipeline: return try feedPipeline(bytes)
         case .demonstrations: return try feedDemonstrations(bytes)
         case .ledger: return try feedLedger(bytes)
+        case .checker: return try feedChecker(bytes)
         case .configuration: return try feedConfiguration(bytes)
         }
     }

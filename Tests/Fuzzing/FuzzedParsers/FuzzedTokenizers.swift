@@ -3,7 +3,9 @@ import Foundation
 import WadeTokenizer
 
 extension FuzzedParser {
-    private static let texts = ["", " ", "ab é€ <unk>", "Hello world's  123\n\t", "e\u{301}\u{1F600}▁▁a"]
+    private static let texts = [
+        "", " ", "ab é€ <unk>", "Hello world's  123\n\t", "e\u{301}\u{1F600}▁▁a",
+    ]
 
     func feedTokenizer(_ bytes: [UInt8]) throws -> Bool {
         let read = try refusing([TokenizerError.self]) {
@@ -71,7 +73,9 @@ extension FuzzedParser {
         let decoded = try decode(ids, with: tokenizer)
         // LLaMA's pieces lose nothing but the difference between U+2581 and a space; GPT-NeoX's lose nothing but what
         // canonical composition changes.
-        let isLossless = choice & 1 == 0 ? text.utf8.allSatisfy { $0 < 0x80 } : !text.unicodeScalars.contains("▁")
+        let isLossless =
+            choice & 1 == 0
+            ? text.utf8.allSatisfy { $0 < 0x80 } : !text.unicodeScalars.contains("▁")
         try BrokenPromise.unless(
             !isLossless || Array(decoded.utf8) == Array(text.utf8),
             "\(text.debugDescription) came back as \(decoded.debugDescription)")
