@@ -10,6 +10,6 @@ struct Wade: ParsableCommand {
         version: Program.version,
         subcommands: [
             AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
-            CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self,
+            CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self, TrainCommand.self,
         ])
 }
