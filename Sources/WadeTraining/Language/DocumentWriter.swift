@@ -1,7 +1,7 @@
 //! Writes interleaved documents: clips with captions, answers and labels, as pipelines prompt for them.
 
 /// What the pairs of a document have in common.
-package enum DocumentKind: Sendable, Equatable {
+enum DocumentKind: Sendable, Equatable {
     /// `Output:` and a caption, in one wording throughout.
     case caption
     /// Questions about any attribute.
@@ -17,12 +17,12 @@ package enum DocumentKind: Sendable, Equatable {
 }
 
 /// The clips of a batch by their values.
-package struct ClipPool: Sendable {
+struct ClipPool: Sendable {
     /// What is known of each clip.
-    package let facts: [ShotFacts]
+    let facts: [ShotFacts]
     private let places: [[String: [Int]]]
 
-    package init(_ facts: [ShotFacts]) {
+    init(_ facts: [ShotFacts]) {
         self.facts = facts
         places = ShotAttribute.allCases.map { attribute in
             var places: [String: [Int]] = [:]
@@ -45,18 +45,23 @@ package struct ClipPool: Sendable {
 }
 
 /// Writes documents over a pool of clips.
-package struct DocumentWriter: Sendable {
+struct DocumentWriter: Sendable {
     private let encode: PieceEncoder
     private let labels: Labels
     /// Whether the clips are there; else words that say what they show stand in their place.
     private let hasClips: Bool
+    /// Whether the demonstrations' labels are drawn by chance: the control that shows that they are read.
+    private let scramblesLabels: Bool
     /// The weight of a label that the document has not tied to its value yet: it cannot be known.
     private static let firstSight: Float = 0
 
-    package init(_ encode: PieceEncoder, labels: Labels, hasClips: Bool) {
+    init(
+        _ encode: PieceEncoder, labels: Labels, hasClips: Bool, scramblesLabels: Bool = false
+    ) {
         self.encode = encode
         self.labels = labels
         self.hasClips = hasClips
+        self.scramblesLabels = scramblesLabels
     }
 
     /// A document of `pairs` pairs; nil when the pool has not what the kind needs.
@@ -91,10 +96,17 @@ package struct DocumentWriter: Sendable {
                 document.append(encode("Output"), weight: 0)
                 document.append(encode(":"), weight: 0)
             }
-            let answer = next.label ?? self.answer(facts, next.attribute, style)
+            var answer = next.label ?? self.answer(facts, next.attribute, style)
+            if scramblesLabels, pair < pairs - 1, next.label != nil {
+                answer = random.element(choice.labels.map(\.label))
+            }
             let weight: Float =
                 next.isKnown ? 1 : next.label == nil ? 0.15 : Self.firstSight
             document.append(answer: encode(answer), weight: weight)
+            if pair == pairs - 1 {
+                document.candidates = choice.labels.map { encode($0.label) }
+                document.asked = next.attribute.map { ($0, facts[$0]) }
+            }
             document.append([encode.endOfChunk], weight: next.isKnown ? 0.2 : 0.05)
             if usesLineEnd { document.append(encode("\n"), weight: 0) }
         }
@@ -142,7 +154,7 @@ private struct PairChoice {
     private let kind: DocumentKind
     private let pool: ClipPool
     /// The labels of the chosen values, in the order of the values.
-    private var labels: [(value: String, label: String)] = []
+    private(set) var labels: [(value: String, label: String)] = []
     private var waiting: [Int] = []
     private var used: Set<Int> = []
     private var seen: Set<String> = []

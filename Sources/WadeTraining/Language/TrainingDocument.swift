@@ -1,15 +1,20 @@
 //! A text to learn from: tokens, how much each counts in the loss, and the clips behind its `<image>` tokens.
 
 /// A document as the model takes it.
-package struct TrainingDocument: Sendable, Equatable {
+struct TrainingDocument: Sendable {
     /// The token ids.
-    package private(set) var ids: [Int] = []
+    private(set) var ids: [Int] = []
     /// The loss weight of predicting each token; as many as there are ids, the first is 0.
-    package private(set) var weights: [Float] = []
+    private(set) var weights: [Float] = []
     /// The clips of the `<image>` tokens in their order, as places in the pool.
-    package private(set) var clips: [Int] = []
+    private(set) var clips: [Int] = []
     /// Where each pair's answer stands among the ids, without what ends it.
-    package private(set) var answers: [Range<Int>] = []
+    private(set) var answers: [Range<Int>] = []
+
+    /// The labels that the last answer is one of; empty where the answer is free.
+    var candidates: [[Int]] = []
+    /// What the last pair asks, and its true value; nil for a caption.
+    var asked: (attribute: ShotAttribute, value: String)?
 
     /// Nothing but the token that begins every text.
     init(beginningWith id: Int) { append([id], weight: 0) }
