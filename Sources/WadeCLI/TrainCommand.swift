@@ -1,6 +1,7 @@
 //! `wade train`: a model from nothing, by a recipe.
 import ArgumentParser
 import Foundation
+import Logging
 import WadePipeline
 import WadeTraining
 import WadeVideo

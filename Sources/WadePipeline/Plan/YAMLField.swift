@@ -1,6 +1,5 @@
 //! YAML with the place of every value, so that a complaint can name file, line and column.
 import Foundation
-package import WadeVideo
 import Yams
 
 /// A value of a YAML file.

@@ -8,6 +8,8 @@ package struct Weights: Sendable {
     private let tensors: [String: StoredTensor]
     /// Tensors in memory; empty for weights of a file.
     private let parameters: [String: Tensor]
+    /// Makes what is asked for.
+    private let make: (@Sendable (String, Shape) -> Tensor)?
     /// What stands before a name in this scope: empty, or a path that ends with a dot.
     private let prefix: String
     private let seen: SeenNames
@@ -35,10 +37,18 @@ package struct Weights: Sendable {
             shapesOnly: false)
     }
 
+    /// Tensors that are made when they are asked for, by name and shape: how a model's parameters begin. There are no optional ones.
+    package init(makingTensorsWith make: @escaping @Sendable (String, Shape) -> Tensor) {
+        self.init(
+            [:], make: make, file: "parameters", prefix: "", seen: SeenNames(), shapesOnly: false)
+    }
+
     private init(
-        _ tensors: [String: StoredTensor], parameters: [String: Tensor] = [:], file: String,
-        prefix: String, seen: SeenNames, shapesOnly: Bool
+        _ tensors: [String: StoredTensor], parameters: [String: Tensor] = [:],
+        make: (@Sendable (String, Shape) -> Tensor)? = nil, file: String, prefix: String,
+        seen: SeenNames, shapesOnly: Bool
     ) {
+        self.make = make
         self.tensors = tensors
         self.parameters = parameters
         self.file = file
@@ -50,7 +60,7 @@ package struct Weights: Sendable {
     /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
     package subscript(scope: String) -> Weights {
         Weights(
-            tensors, parameters: parameters, file: file, prefix: prefix + scope + ".", seen: seen,
+            tensors, parameters: parameters, make: make, file: file, prefix: prefix + scope + ".", seen: seen,
             shapesOnly: shapesOnly)
     }
 
@@ -59,6 +69,7 @@ package struct Weights: Sendable {
 
     /// The tensor `name` as float32; throws when it is missing, has another shape or is not floating point.
     package func tensor(_ name: String, shape: Shape) throws -> Tensor {
+        if let make { return make(prefix + name, shape) }
         if let parameter = parameters[prefix + name] {
             guard parameter.shape == shape else {
                 throw TensorError.shapeMismatch(

@@ -1,6 +1,6 @@
 //! How well a model knows shots and follows its demonstrations, with the controls that tell seeing from guessing.
 package import WadeFlamingo
-package import WadePipeline
+internal import WadePipeline
 package import WadeTensor
 
 /// Clips with known truth, as the language model sees them.
@@ -175,7 +175,7 @@ package struct FewShotEvaluation: Sendable {
     ) throws -> Bool {
         guard let answer = document.answers.last else { return false }
         var sequence = model.sequence(
-            media: media.reduce(Media(pieces: [], count: 0)) { $0.followed(by: $1) })
+            media: media.reduce(.none) { $0.followed(by: $1) })
         sequence.blind = condition == .closed
         let prompt = Array(document.ids[..<answer.lowerBound])
         guard document.candidates.isEmpty else {

@@ -1,6 +1,6 @@
 //! Clips that are looked at once: their frozen features on disk, with what is known of them.
 internal import Foundation
-package import WadeTensor
+internal import WadeTensor
 
 /// A folder of shards, each a safetensors file with the tensors of some clips in bfloat16, their facts and their paths.
 package struct ClipStore: Sendable {

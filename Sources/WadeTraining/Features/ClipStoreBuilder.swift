@@ -1,8 +1,9 @@
 //! Fills stores of clips: renders and looks with the frozen vision encoder, or resamples what was looked at.
 internal import Foundation
-package import WadeFlamingo
-package import WadePipeline
-package import WadeTensor
+internal import WadeFlamingo
+internal import WadeImage
+internal import WadePipeline
+internal import WadeTensor
 
 /// Builds what is missing of a store, shard by shard, on all cores; a shard that is there is whole.
 struct ClipStoreBuilder {

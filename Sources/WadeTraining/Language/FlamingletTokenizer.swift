@@ -1,5 +1,6 @@
 //! Flaminglet's tokenizer: byte pairs learned from the language of shots, so that its words are single tokens and any other text is
 //! still text.
+internal import WadeFlamingo
 internal import WadeTokenizer
 
 enum FlamingletTokenizer {

@@ -1,5 +1,7 @@
 //! Text that teaches to repeat: what in-context learning is made of (Olsson et al., arXiv 2209.11895).
 
+internal import WadeTokenizer
+
 /// Random tokens that come again, and pairs of a word and a label that come again.
 struct RepetitionText {
     private let encoder: PieceEncoder
@@ -15,7 +17,7 @@ struct RepetitionText {
         kind: String, document: TrainingDocument
     ) {
         random.chance(Float(pairs))
-            ? ("pairs", pairs(length: length, random: &random))
+            ? ("pairs", pairedText(length: length, random: &random))
             : ("repetition", repetition(length: length, random: &random))
     }
 
@@ -36,7 +38,7 @@ struct RepetitionText {
         return document
     }
 
-    private func pairs(length: Int, random: inout RandomStream) -> TrainingDocument {
+    private func pairedText(length: Int, random: inout RandomStream) -> TrainingDocument {
         var document = TrainingDocument(beginningWith: encoder.beginningOfText)
         let attribute = random.element(ShotAttribute.allCases)
         let count = min(attribute.values.count, random.element([2, 2, 3, 4, 6]))

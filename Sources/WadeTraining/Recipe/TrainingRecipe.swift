@@ -1,7 +1,7 @@
 //! A training recipe: the model's sizes and every stage's numbers, as a YAML file says them.
 package import WadeFlamingo
 package import WadePipeline
-package import WadeVideo
+
 
 /// What `wade train` does from nothing to a bundle.
 package struct TrainingRecipe: Sendable, Equatable {

@@ -1,9 +1,9 @@
 //! Reads a training recipe; unknown names and wrong values are errors with their place.
 internal import WadeFlamingo
 internal import WadeImage
-package import WadePipeline
+internal import WadePipeline
 internal import WadeTensor
-package import WadeVideo
+
 
 /// A reader of one recipe file.
 struct TrainingRecipeReader {

@@ -1,8 +1,8 @@
 //! From nothing to a bundle: the stages one after the other, each of which goes on where it was stopped.
 internal import Foundation
-package import WadeFlamingo
+internal import WadeFlamingo
 package import WadePipeline
-package import WadeTensor
+internal import WadeTensor
 internal import WadeTokenizer
 
 /// A training run in a folder of its own.

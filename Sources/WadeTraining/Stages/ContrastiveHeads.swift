@@ -1,6 +1,6 @@
 //! What the vision encoder is trained against and with: words, thumbnails, projections. Thrown away after the stage.
-package import WadeFlamingo
-package import WadeTensor
+internal import WadeFlamingo
+internal import WadeTensor
 
 /// The text side of the contrastive stage, and the patches' projection.
 struct ContrastiveHeads {

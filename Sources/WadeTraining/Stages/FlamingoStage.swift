@@ -178,8 +178,7 @@ package struct FlamingoStage: TrainingStage {
         -> ScoredDocument
     {
         let seen = text.clips.compactMap(media)
-        let start = Media(pieces: [], count: 0)
-        var sequence = model.sequence(media: seen.reduce(start) { $0.followed(by: $1) })
+        var sequence = model.sequence(media: seen.reduce(.none) { $0.followed(by: $1) })
         let hidden = try model(Array(text.ids.dropLast()), sequence: &sequence)
         return ScoredDocument(text) { model.language.logits(hidden.gathered($0)) }
     }

@@ -1,5 +1,5 @@
 //! A rendered frame with the words that the vision encoder learns from.
-package import WadeImage
+internal import WadeImage
 
 /// A frame, and the ids of its words: subject, colours, places, light.
 struct LabelledFrame {

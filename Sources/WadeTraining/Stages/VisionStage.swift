@@ -1,6 +1,7 @@
 //! Contrastive pre-training of the vision encoder (Radford et al., arXiv 2103.00020), on rendered frames and their words.
 internal import Foundation
 package import WadeFlamingo
+internal import WadeImage
 package import WadeTensor
 
 /// Frames find their words and patches find their thumbnails: InfoNCE over a part of the batch.

@@ -1,14 +1,14 @@
 //! How parameters begin, by what they are called.
 internal import Foundation
 internal import Synchronization
-package import WadeTensor
+internal import WadeTensor
 
 /// Draws starting values; a parameter's depend on the seed and its name alone.
 struct ParameterInitialization {
     let seed: UInt64
 
     /// The parameters that `build` asks for, with their starting values.
-    func parameters(askedForBy build: (Weights) throws -> Void) rethrows -> [String: Tensor] {
+    func parameters(_ build: (Weights) throws -> Void) rethrows -> [String: Tensor] {
         let asked = Asked()
         let seed = self.seed
         try build(
@@ -18,11 +18,6 @@ struct ParameterInitialization {
                 return tensor
             }))
         return asked.all
-    }
-
-    /// Shorter to call.
-    func parameters(_ build: (Weights) throws -> Void) rethrows -> [String: Tensor] {
-        try parameters(askedForBy: build)
     }
 
     private final class Asked: Sendable {

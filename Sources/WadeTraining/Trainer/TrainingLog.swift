@@ -51,7 +51,7 @@ package struct TrainingLog: Sendable {
         for value in values where value.mean.isFinite { line[value.name] = value.mean }
         let data = try JSONSerialization.data(withJSONObject: line, options: [.sortedKeys])
         if !FileManager.default.fileExists(atPath: path) {
-            FileManager.default.createFile(atPath: path, contents: nil)
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
         }
         guard let handle = FileHandle(forWritingAtPath: path) else {
             throw TrainingError.file(

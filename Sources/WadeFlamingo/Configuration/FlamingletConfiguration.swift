@@ -1,19 +1,31 @@
 //! The shape of Flaminglet: which parts a model that Wade trains from nothing is made of.
-internal import WadeFlamingo
 internal import WadeImage
 internal import WadeTensor
 
 /// Sizes by the names of the recipe.
-struct FlamingletConfiguration {
+package struct FlamingletConfiguration {
     let vision: [String: Int]
     let resampler: [String: Int]
     let crossAttention: [String: Int]
     let language: [String: Int]
 
+    /// The names are `vision`: image_size, patch_size, width, layers, heads, projection_width; `resampler`: layers, heads,
+    /// head_width, latents, frames; `cross_attention`: heads, head_width, blocks; `language`: vocabulary_size, width, layers, heads,
+    /// mlp_width. What is missing is 0, which no valid model has.
+    package init(
+        vision: [String: Int], resampler: [String: Int], crossAttention: [String: Int],
+        language: [String: Int]
+    ) {
+        self.vision = vision
+        self.resampler = resampler
+        self.crossAttention = crossAttention
+        self.language = language
+    }
+
     /// A ViT with an output norm and a position table, a resampler with temporal embeddings, gated blocks before the first
     /// `blocks` decoder layers, a LLaMA-type decoder. Cross-attention stays out of the last layer: with it the model reads the clip
     /// too late for the frozen layers that match and copy.
-    func configuration(name: String) throws -> FlamingoConfiguration {
+    package func configuration(name: String) throws -> FlamingoConfiguration {
         func size(_ part: [String: Int], _ name: String) -> Int { part[name] ?? 0 }
         let width = size(vision, "width")
         let textWidth = size(language, "width")
@@ -23,7 +35,8 @@ struct FlamingletConfiguration {
                 imageSize: size(vision, "image_size"), patchSize: size(vision, "patch_size"),
                 width: width, layers: size(vision, "layers"), heads: size(vision, "heads"),
                 mlpWidth: 4 * width, activation: .geluTanh, normEpsilon: 1e-5,
-                projectionWidth: size(vision, "projection_width"),
+                projectionWidth: size(vision, "projection_width"), outputNorm: true,
+                outputPosition: SinePosition(amplitude: 0.7),
                 preprocessing: try Preprocessing(
                     imageSize: size(vision, "image_size"), fit: .squash, filter: .bilinear,
                     mean: [0.5, 0.5, 0.5], standardDeviation: [0.25, 0.25, 0.25])),
@@ -50,7 +63,7 @@ struct FlamingletConfiguration {
 }
 
 /// The special tokens, which come first in the vocabulary.
-enum FlamingletTokens {
-    static let texts = ["<|endoftext|>", "<image>", "<|endofchunk|>", "<PAD>"]
-    static let (endOfText, image, endOfChunk, padding) = (0, 1, 2, 3)
+package enum FlamingletTokens {
+    package static let texts = ["<|endoftext|>", "<image>", "<|endofchunk|>", "<PAD>"]
+    package static let (endOfText, image, endOfChunk, padding) = (0, 1, 2, 3)
 }
