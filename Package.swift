@@ -55,10 +55,17 @@ let package = Package(
             resources: [.embedInCode("Resources/annotation.schema.json")],
             swiftSettings: house),
         .target(name: "WadeEvaluation", swiftSettings: house),
+        .target(
+            name: "WadeTraining",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeVideo", "WadeImage",
+            ],
+            swiftSettings: house),
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeVideo", "WadeImage",
+                "WadeTraining", "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeVideo",
+                "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -94,6 +101,10 @@ let package = Package(
         .testTarget(
             name: "WadeEvaluationTests",
             dependencies: ["WadeEvaluation", "WadePipeline", "WadeTestSupport"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeTrainingTests",
+            dependencies: ["WadeTraining", "WadePipeline", "WadeVideo", "WadeImage"],
             swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),
