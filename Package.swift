@@ -104,6 +104,10 @@ let package = Package(
             dependencies: ["WadeEvaluation", "WadePipeline", "WadeTestSupport"],
             swiftSettings: testing),
         .testTarget(
+            name: "WadeTrainingTests",
+            dependencies: ["WadeTraining", "WadePipeline", "WadeVideo", "WadeImage"],
+            swiftSettings: testing),
+        .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),
     ],
     swiftLanguageModes: [.v6]

@@ -10,6 +10,7 @@ struct Wade: ParsableCommand {
         version: Program.version,
         subcommands: [
             AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
-            CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self, TrainCommand.self,
+            CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self,
+            RenderCommand.self, TrainCommand.self,
         ])
 }
