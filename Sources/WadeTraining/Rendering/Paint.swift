@@ -47,7 +47,7 @@ extension SubjectColour {
         case .orange:
             .hsv(random.uniform(0.065, 0.09), random.uniform(0.85, 1), random.uniform(0.9, 1))
         case .yellow:
-            .hsv(random.uniform(0.145, 0.175), random.uniform(0.75, 1), random.uniform(0.9, 1))
+            .hsv(random.uniform(0.15, 0.178), random.uniform(0.75, 1), random.uniform(0.9, 1))
         case .green:
             .hsv(random.uniform(0.3, 0.4), random.uniform(0.7, 1), random.uniform(0.5, 0.9))
         case .blue:
