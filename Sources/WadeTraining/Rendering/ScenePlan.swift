@@ -68,7 +68,7 @@ extension ShotRequest {
             tone = BackgroundTone(background, &random)
         }
         // Bright brown is beige; as saturated as in the shade it would be salmon.
-        if background == .brown, brightness == .bright { tone.saturation *= 0.65 }
+        if background == .brown, brightness == .bright { tone.saturation *= 0.8 }
         var ground: BackgroundTone?
         if family == .landscape, film == .colourful, random.chance(0.5) {
             let others = BackgroundHue.allCases.filter {

@@ -43,7 +43,7 @@ struct WorldPlan {
         case .landscape: addLight(&levels, side, &random)
         case .facade: addFacade(&levels, side, &random)
         }
-        let drift = random.uniform(0, 0.02)
+        let drift = random.uniform(-0.008, 0.008)
         let upper = table(tone, drift)
         var texels = [Paint](repeating: Paint(), count: side * side)
         let horizon = family == .landscape ? side / 2 : side
