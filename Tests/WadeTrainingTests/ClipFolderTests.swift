@@ -82,6 +82,18 @@ private func folder(_ url: URL, count: Int, seed: UInt64 = 5) -> ClipFolder {
         }
     }
 
+    @Test func `a full disk is said, not hidden`() throws {
+        let error = #expect(throws: VideoError.self) {
+            var writer = try VideoWriter(
+                path: Array("/dev/full".utf8), width: 64, height: 48, rate: 8)
+            let grey = RGBImage(width: 64, height: 48, pixels: [UInt8](repeating: 90, count: 9216))
+            for _ in 0..<8 { try writer.append(grey) }
+            try writer.finish()
+        }
+        #expect(error?.code == .inputOutput)
+        #expect(error?.message.contains("No space left on device") == true)
+    }
+
     @Test func `a written picture comes back nearly as it was`() throws {
         let url = newFolder()
         defer { try? FileManager.default.removeItem(at: url) }

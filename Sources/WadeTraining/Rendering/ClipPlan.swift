@@ -164,10 +164,12 @@ extension Light {
         let fades = transition == .fadeIn || transition == .fadeOut
         drift = !fades && random.chance(0.3) ? random.uniform(-0.35, 0.35) : 0
         flicker = random.chance(0.3) ? random.uniform(0, 0.06) : 0
+        // Light is warm or cold, hardly ever green.
+        let warmth = random.uniform(-0.06, 0.06)
         whiteBalance =
             isMonochrome
             ? Paint(repeating: 1)
-            : Paint(random.uniform(0.94, 1.06), 1, random.uniform(0.94, 1.06), 1)
+            : Paint(1 + warmth, 1 + random.uniform(-0.01, 0.01), 1 - warmth, 1)
         blur = random.index(weights: [0.6, 0.28, 0.12])
         vignette = random.chance(0.3) ? random.uniform(0.1, 0.5) : 0
         grain = random.chance(0.6) ? random.uniform(0.002, isDark ? 0.012 : 0.03) : 0

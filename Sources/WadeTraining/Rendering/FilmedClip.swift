@@ -32,8 +32,8 @@ struct FilmedClip: Sendable {
     /// Frames a second.
     let rate: Int
     let frames: Int
-    /// libx264's constant rate factor.
-    let quality: Int
+    /// libx264's constant rate factor; the dark keeps its texture only when it is fine.
+    private let quality: (dark: Int, lit: Int)
     private let mixture: ClipMixture
 
     /// The clip of `seed`; what is nil is drawn.
@@ -56,7 +56,7 @@ struct FilmedClip: Sendable {
         self.size = size ?? drawn
         self.rate = rate ?? drawnRate
         frames = max(1, Int(((seconds ?? drawnSeconds) * Double(self.rate)).rounded()))
-        quality = 18 + random.index(15)
+        quality = (14 + random.index(7), 18 + random.index(13))
     }
 
     private var plan: ClipPlan {
@@ -74,7 +74,8 @@ struct FilmedClip: Sendable {
         let tone = plan.light.tone(
             for: plan.uniformTicks(8).map { studio.shoot(at: $0.time, width: 96, height: 96) })
         var writer = try VideoWriter(
-            path: path.bytes, width: width, height: height, rate: rate, quality: quality)
+            path: path.bytes, width: width, height: height, rate: rate,
+            quality: plan.truth.brightness == .dark ? quality.dark : quality.lit)
         for tick in 0..<frames {
             let t = (Float(tick) + 0.5) / Float(frames)
             var picture = studio.shoot(at: t, width: width, height: height)

@@ -54,8 +54,10 @@ struct Light {
         let wanted = target / (1 - vignette / 3)
         var tone = Tone(gain: 1, bend: 1)
         let mean = samples.reduce(0) { $0 + $1.luma } / Float(samples.count)
-        if mean > wanted, !keepsHighlights {
-            return Tone(gain: wanted / max(mean, 0.001), bend: 0)
+        if mean > wanted {
+            guard keepsHighlights else { return Tone(gain: wanted / max(mean, 0.001), bend: 0) }
+            // Bent all the way, only the brightest spots would be left.
+            tone.bend = 0.75
         }
         var (low, high): (Float, Float) = (1 / 64, 64)
         for _ in 0..<16 {

@@ -43,11 +43,11 @@ extension SubjectColour {
     func paint(_ random: inout RandomStream) -> Paint {
         switch self {
         case .red:
-            .hsv(random.uniform(-0.02, 0.003), random.uniform(0.8, 1), random.uniform(0.75, 1))
+            .hsv(random.uniform(-0.012, 0.004), random.uniform(0.8, 1), random.uniform(0.75, 1))
         case .orange:
             .hsv(random.uniform(0.065, 0.09), random.uniform(0.85, 1), random.uniform(0.9, 1))
         case .yellow:
-            .hsv(random.uniform(0.145, 0.175), random.uniform(0.75, 1), random.uniform(0.9, 1))
+            .hsv(random.uniform(0.15, 0.178), random.uniform(0.75, 1), random.uniform(0.9, 1))
         case .green:
             .hsv(random.uniform(0.3, 0.4), random.uniform(0.7, 1), random.uniform(0.5, 0.9))
         case .blue:
@@ -73,8 +73,8 @@ struct BackgroundTone {
     init(_ word: BackgroundHue, _ random: inout RandomStream) {
         let ranges: (hue: (Float, Float), saturation: (Float, Float), value: (Float, Float))
         switch word {
-        case .red: ranges = ((-0.03, 0.004), (0.55, 0.9), (0.5, 0.85))
-        case .yellow: ranges = ((0.135, 0.17), (0.5, 0.9), (0.65, 0.95))
+        case .red: ranges = ((-0.02, 0.006), (0.55, 0.9), (0.5, 0.85))
+        case .yellow: ranges = ((0.132, 0.162), (0.5, 0.9), (0.65, 0.95))
         case .green: ranges = ((0.27, 0.42), (0.35, 0.85), (0.35, 0.8))
         case .blue: ranges = ((0.54, 0.67), (0.35, 0.85), (0.45, 0.9))
         case .purple: ranges = ((0.73, 0.83), (0.35, 0.8), (0.4, 0.8))

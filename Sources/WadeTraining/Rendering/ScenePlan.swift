@@ -67,6 +67,8 @@ extension ShotRequest {
         for _ in 0..<12 where cast == .subject && !stands(paint, outOf: tone.paint) {
             tone = BackgroundTone(background, &random)
         }
+        // Bright brown is beige; as saturated as in the shade it would be salmon.
+        if background == .brown, brightness == .bright { tone.saturation *= 0.8 }
         var ground: BackgroundTone?
         if family == .landscape, film == .colourful, random.chance(0.5) {
             let others = BackgroundHue.allCases.filter {

@@ -43,7 +43,7 @@ struct WorldPlan {
         case .landscape: addLight(&levels, side, &random)
         case .facade: addFacade(&levels, side, &random)
         }
-        let drift = random.uniform(0, 0.02)
+        let drift = random.uniform(-0.008, 0.008)
         let upper = table(tone, drift)
         var texels = [Paint](repeating: Paint(), count: side * side)
         let horizon = family == .landscape ? side / 2 : side
@@ -92,7 +92,8 @@ struct WorldPlan {
             default: break
             }
         }
-        let share = random.uniform(0.2, 0.7)
+        // Noise enough to tell how far a regular pattern has moved.
+        let share = random.uniform(0.4, 0.8)
         let wave = (0..<side).map { Waves.sine(Float($0) / Float(side)) }
         for y in 0..<side {
             for x in 0..<side {
@@ -145,7 +146,7 @@ struct WorldPlan {
         let width = Int(Float(pitch.x) * random.uniform(0.4, 0.9))
         let height = Int(Float(pitch.y) * random.uniform(0.4, 0.9))
         let shift = random.chance(0.4) ? pitch.x / 2 : 0
-        let share = random.uniform(0.15, 0.5)
+        let share = random.uniform(0.35, 0.7)
         let base = random.element([-0.9, 0.9] as [Float])
         let lights = (0..<64).map { _ in base + random.uniform(-0.5, 0.5) }
         for y in 0..<side {
@@ -162,11 +163,11 @@ struct WorldPlan {
 
     /// A few pieces in other hues; together they stay a small part of the world.
     private func paintPieces(_ texels: inout [Paint], _ side: Int, _ random: inout RandomStream) {
-        for _ in 0..<14 + random.index(16) {
+        for _ in 0..<30 + random.index(50) {
             let paint = Paint.hsv(
                 random.unit(), random.uniform(0.3, 0.9), random.uniform(0.25, 0.95))
-            let strength = random.uniform(0.5, 1)
-            Piece(side, 3, 16, &random).visit(side) {
+            let strength = random.uniform(0.3, 0.8)
+            Piece(side, 2, 8, &random).visit(side) {
                 texels[$0] += (paint - texels[$0]) * strength
             }
         }
