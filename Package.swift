@@ -63,10 +63,18 @@ let package = Package(
             resources: [.embedInCode("Resources/annotation.schema.json")],
             swiftSettings: house),
         .target(name: "WadeEvaluation", swiftSettings: house),
+        .target(
+            name: "WadeTraining",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
+                "WadeImage", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house),
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeVideo", "WadeImage",
+                "WadePipeline", "WadeTraining", "WadeFlamingo", "WadeTensor", "WadeVideo",
+                "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -111,6 +119,10 @@ let package = Package(
             path: "Tests/Fuzzing/FuzzedParsers", swiftSettings: testing),
         .testTarget(
             name: "WadeFuzzedParsersTests", dependencies: ["WadeFuzzedParsers"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeTrainingTests",
+            dependencies: ["WadeTraining", "WadePipeline", "WadeVideo", "WadeImage"],
             swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),

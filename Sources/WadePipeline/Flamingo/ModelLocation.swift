@@ -56,7 +56,7 @@ package struct ModelLocation: Sendable {
         }
         return ModelIdentity(
             name: configuration.name, weightsSHA256: weights,
-            numericsVersion: "1 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+            numericsVersion: "2 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
     }
 
     /// Throws when large weights are not those that the bundle was written with.

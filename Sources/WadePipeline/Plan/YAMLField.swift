@@ -3,12 +3,17 @@ import Foundation
 import Yams
 
 /// A value of a YAML file.
-struct YAMLField {
+package struct YAMLField {
     private let node: Node
     private let file: String
     private let position: Mark?
     /// The names that led here, such as `tasks[0].question`.
-    let name: String
+    package let name: String
+
+    /// The one document in the file at `path`; throws `pipeline` with the place of the fault, or `file`.
+    package static func read(file path: PathBytes) throws(PipelineError) -> YAMLField {
+        try read(SmallFile.read(path), file: path.shown)
+    }
 
     /// The one document in `bytes`; throws `pipeline` with the place of the fault.
     static func read(_ bytes: [UInt8], file: String) throws(PipelineError) -> YAMLField {
@@ -96,7 +101,7 @@ struct YAMLField {
     }
 
     /// The error that something else than `expected` stands here.
-    func wrong(_ expected: String, found: String? = nil) -> PipelineError {
+    package func wrong(_ expected: String, found: String? = nil) -> PipelineError {
         let mark = node.mark ?? position
         let place = "\(file):\(mark?.line ?? 1):\(mark?.column ?? 1)"
         let subject = name.isEmpty ? "" : "\(name): "
@@ -113,7 +118,7 @@ struct YAMLField {
     }
 
     /// The members of named values, of which all must be among `known`.
-    func members(_ known: [String]) throws(PipelineError) -> [String: YAMLField] {
+    package func members(_ known: [String]) throws(PipelineError) -> [String: YAMLField] {
         guard case .mapping(let mapping) = node else { throw wrong("named values: \(list(known))") }
         var members: [String: YAMLField] = [:]
         for (key, value) in mapping {
@@ -130,7 +135,7 @@ struct YAMLField {
     }
 
     /// All members, whatever their names, in the order of the file.
-    func anyMembers() throws(PipelineError) -> [(name: YAMLField, value: YAMLField)] {
+    package func anyMembers() throws(PipelineError) -> [(name: YAMLField, value: YAMLField)] {
         guard case .mapping(let mapping) = node else { throw wrong("named values") }
         return mapping.map { key, value in
             (
@@ -143,10 +148,10 @@ struct YAMLField {
     private func list(_ names: [String]) -> String { names.joined(separator: ", ") }
 
     /// Whether named values stand here.
-    var isMapping: Bool { if case .mapping = node { true } else { false } }
+    package var isMapping: Bool { if case .mapping = node { true } else { false } }
 
     /// The elements of a list.
-    func elements() throws(PipelineError) -> [YAMLField] {
+    package func elements() throws(PipelineError) -> [YAMLField] {
         guard case .sequence(let sequence) = node else { throw wrong("a list") }
         return sequence.enumerated().map { index, element in
             YAMLField(
@@ -155,7 +160,7 @@ struct YAMLField {
     }
 
     /// A text, as it is written: `yes` is `yes`.
-    func text() throws(PipelineError) -> String {
+    package func text() throws(PipelineError) -> String {
         guard case .scalar(let scalar) = node, !isEmptyPlain(scalar) else { throw wrong("a text") }
         return scalar.string
     }
@@ -166,7 +171,7 @@ struct YAMLField {
     }
 
     /// A whole number in `range`.
-    func integer(in range: ClosedRange<Int>) throws(PipelineError) -> Int {
+    package func integer(in range: ClosedRange<Int>) throws(PipelineError) -> Int {
         guard let text = node.scalar?.string, let number = Int(text), range.contains(number) else {
             let bounds =
                 range.upperBound == .max
@@ -178,7 +183,7 @@ struct YAMLField {
     }
 
     /// A finite number in `range`.
-    func number(in range: ClosedRange<Double>) throws(PipelineError) -> Double {
+    package func number(in range: ClosedRange<Double>) throws(PipelineError) -> Double {
         guard let text = node.scalar?.string, let number = Double(text), number.isFinite,
             range.contains(number)
         else { throw wrong("a number from \(range.lowerBound) to \(range.upperBound)") }
@@ -186,7 +191,7 @@ struct YAMLField {
     }
 
     /// One word of a closed list.
-    func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word {
+    package func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word {
         guard let text = node.scalar?.string, let word = Word(rawValue: text) else {
             throw wrong("one of \(list(Word.allCases.map(\.rawValue)))")
         }
