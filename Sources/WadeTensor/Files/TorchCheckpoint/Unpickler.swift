@@ -5,6 +5,9 @@
 struct Unpickler {
     /// The most opcodes that are run: about 100,000 tensors' worth. Bounds the memory a pickle can ask for.
     static let operationLimit = 1 << 22
+    /// The most values that calls copy from their arguments: the sizes and strides of as many tensors. The same list can be the
+    /// argument of any number of calls.
+    static let copyLimit = 1 << 20
 
     private var reader: PickleReader
     private var stack: [PickleValue] = []
@@ -12,8 +15,7 @@ struct Unpickler {
     private var marks: [Int] = []
     private var memo: [Int: PickleValue] = [:]
     private var heap = PickleHeap()
-    /// How many more values calls may copy: the same list can be the argument of any number of them.
-    private var copies = Unpickler.operationLimit
+    private var copies = 0
 
     private init(_ bytes: [UInt8], file: String) {
         reader = PickleReader(bytes, file: file)
@@ -227,10 +229,10 @@ struct Unpickler {
     /// Notes that a call copies the items of `value` when they are in a tuple or list.
     private mutating func charge(_ value: PickleValue) throws {
         guard case .sequence(let index) = value else { return }
-        copies -= heap.sequences[index].count
-        guard copies >= 0 else {
+        copies += heap.sequences[index].count
+        guard copies <= Unpickler.copyLimit else {
             throw reader.fault(
-                "calls with more than \(Unpickler.operationLimit) values", "a checkpoint's pickle")
+                "calls with more than \(Unpickler.copyLimit) values", "a checkpoint's pickle")
         }
     }
 
