@@ -14,9 +14,10 @@ struct GuardedGenerationTests {
     }
 
     /// Lets attempt number n say `script[n]`, the last one for all further ones, as the generator would: token by token under the
-    /// guard of its options.
+    /// guard of its options; beam search does not ask whether to go on.
     private func outcome(
-        _ guardian: AnswerGuard, _ script: [(ids: [Int], logProbability: Float)]
+        _ guardian: AnswerGuard, _ script: [(ids: [Int], logProbability: Float)],
+        asksWhetherToGoOn: Bool = true
     ) throws -> GuardedGeneration.Outcome {
         var attempt = -1
         let generate = { (options: DecodingOptions, goOn: ([Int]) -> Bool) -> Generated in
@@ -26,7 +27,7 @@ struct GuardedGenerationTests {
             for id in ids {
                 generated.ids.append(id)
                 generated.logProbabilities.append(logProbability)
-                guard goOn(generated.ids) else {
+                guard !asksWhetherToGoOn || goOn(generated.ids) else {
                     generated.finish = .stopped
                     break
                 }
@@ -60,18 +61,35 @@ struct GuardedGenerationTests {
         #expect(!outcome.isDegenerate)
     }
 
-    @Test("when none passes, the most probable is kept up to its first copy, of equals the first")
+    @Test(
+        "when none passes, the one that says most is kept up to its first copy, of equals the first"
+    )
     func bestOfBad() throws {
-        let other = [5, 1] + [Int](repeating: 0, count: 100)
-        let better = try outcome(
-            AnswerGuard(), [(loop, -0.9), (other, -0.2), (loop, -0.2), (loop, -0.3)])
-        #expect(better.generated.ids == [5, 1, 0] && better.attempts == 4)
-        #expect(better.isDegenerate && better.generated.finish == .repetition)
-        #expect(better.generated.logProbabilities.count == 3)
+        let short = [0] + [Int](repeating: 1, count: 100)
+        let best = try outcome(
+            AnswerGuard(), [(short, -0.1), (loop, -0.9), (loop, -0.2), (short, -0.1)])
+        #expect(best.generated.ids == [0, 1, 2, 3] && best.attempts == 4)
+        #expect(best.isDegenerate && best.generated.finish == .repetition)
+        #expect(best.generated.logProbabilities == [Float](repeating: -0.9, count: 4))
         var once = AnswerGuard()
         once.attempts = 1
-        let only = try outcome(once, [(loop, -0.9), (sentence, -0.1)])
-        #expect(only.generated.ids == [0, 1, 2, 3] && only.attempts == 1 && only.isDegenerate)
+        let only = try outcome(once, [(short, -0.9), (sentence, -0.1)])
+        #expect(only.generated.ids == [0, 1] && only.attempts == 1 && only.isDegenerate)
+    }
+
+    @Test("what is left of a loop is cut further when it still compresses too well")
+    func cutTwice() throws {
+        var once = AnswerGuard()
+        once.attempts = 1
+        // Five copies of 20 tokens, too long for an n-gram loop, before one.
+        let long = [0, 1, 2, 3, 5, 1, 0, 2, 3, 3, 5, 5, 0, 0, 1, 1, 2, 2, 5, 3]
+        let ids: [Int] = (0..<5).flatMap { _ in long } + [Int](repeating: 1, count: 50)
+        let outcome = try outcome(once, [(ids, -0.1)], asksWhetherToGoOn: false)
+        #expect(outcome.isDegenerate && outcome.generated.finish == .repetition)
+        let kept = outcome.generated.ids.count
+        #expect(CompressionRatio.ofEnd(of: Self.text(Array(ids.prefix(kept)))) <= 2.4)
+        #expect(CompressionRatio.ofEnd(of: Self.text(Array(ids.prefix(kept + 1)))) > 2.4)
+        #expect(kept > 20 && kept < 100)
     }
 
     @Test(

@@ -10,6 +10,12 @@ enum CompressionRatio {
 
     /// The ratio of `bytes`; 0 for none, and for what zlib cannot take.
     static func of(_ bytes: some Collection<UInt8>) -> Double {
+        let compressed = compressedCount(of: bytes)
+        return compressed > 0 ? Double(bytes.count) / Double(compressed) : 0
+    }
+
+    /// Bytes of the zlib stream of `bytes`, at zlib's own level; 0 when zlib fails.
+    static func compressedCount(of bytes: some Collection<UInt8>) -> Int {
         let bytes = Array(bytes)
         var length = compressBound(uLong(bytes.count))
         let capacity = Int(length)
@@ -20,8 +26,7 @@ enum CompressionRatio {
             }
             initialized = status == Z_OK ? Int(length) : 0
         }
-        guard status == Z_OK, length > 0 else { return 0 }
-        return Double(bytes.count) / Double(length)
+        return status == Z_OK ? Int(length) : 0
     }
 
     /// The ratio of the end of `text`.

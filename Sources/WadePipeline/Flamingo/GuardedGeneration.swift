@@ -30,11 +30,15 @@ struct GuardedGeneration {
 
     private struct Attempt {
         var generated: Generated
-        var fault: Fault
+        var fault = Fault.none
+        /// How much a repetitive attempt says before it repeats itself: the bytes of what is kept, compressed.
+        var substance = 0
 
-        /// Attempts that had to be cut are worse than those that are merely improbable; among equals what is kept of them decides.
+        /// Attempts that had to be cut are worse than those that are merely improbable. Of the improbable the most probable one is
+        /// best, of the cut ones that which says most: their probabilities tell nothing, as loops are probable.
         func isBetter(than other: Attempt) -> Bool {
             if fault != other.fault { return fault.rawValue < other.fault.rawValue }
+            if fault == .repetitive { return substance > other.substance }
             return generated.meanLogProbability > other.generated.meanLogProbability
         }
     }
@@ -67,24 +71,28 @@ struct GuardedGeneration {
 
     private func judged(_ generated: Generated) throws -> Attempt {
         let whole = try text(generated.ids)
-        var kept = generated
+        var attempt = Attempt(generated: generated)
         if let loop = generated.loop {
-            kept = generated.cut(to: loop.keptCount)
+            attempt.generated = generated.cut(to: loop.keptCount)
             // A loop that begins behind the answer, such as one question after the other, takes nothing from it.
-            guard !whole.isEmpty, try text(kept.ids) == whole else {
-                return Attempt(generated: kept, fault: .repetitive)
-            }
+            let isHarmless = try !whole.isEmpty && text(attempt.generated.ids) == whole
+            if !isHarmless { attempt.fault = .repetitive }
         }
-        if compressesTooWell(whole) {
-            let count = try generated.ids.indices.first { index in
-                try compressesTooWell(text(Array(generated.ids[...index])))
-            }
-            return Attempt(generated: kept.cut(to: count ?? kept.ids.count), fault: .repetitive)
+        if try compressesTooWell(text(attempt.generated.ids)) {
+            attempt.fault = .repetitive
+            let ids = attempt.generated.ids
+            let count = try ids.indices.first { try compressesTooWell(text(Array(ids[...$0]))) }
+            attempt.generated = generated.cut(to: count ?? ids.count)
         }
-        if let least = guardian.meanLogProbability, kept.meanLogProbability < least {
-            return Attempt(generated: kept, fault: .improbable)
+        if attempt.fault == .repetitive {
+            attempt.substance = CompressionRatio.compressedCount(
+                of: try text(attempt.generated.ids).utf8)
+        } else if let least = guardian.meanLogProbability,
+            attempt.generated.meanLogProbability < least
+        {
+            attempt.fault = .improbable
         }
-        return Attempt(generated: kept, fault: .none)
+        return attempt
     }
 
     private func compressesTooWell(_ text: String) -> Bool {
