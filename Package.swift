@@ -47,7 +47,7 @@ let package = Package(
         .target(
             name: "WadePipeline",
             dependencies: [
-                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage",
+                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage", "CZlib",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
