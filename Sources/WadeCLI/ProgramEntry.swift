@@ -5,8 +5,13 @@ import Foundation
 extension Wade {
     /// Runs the command that the arguments name.
     static func main() {
+        let arguments = ArgumentBytes.ofProgram()
+        if let refusal = EarlyRefusal.reason(arguments) {
+            FileHandle.standardError.write(Data("wade: \(refusal)\n".utf8))
+            exit(withError: ExitCode(75))
+        }
         do {
-            var command = try parseAsRoot(ArgumentBytes.ofProgram())
+            var command = try parseAsRoot(arguments)
             try command.run()
         } catch {
             // help, a version, wrong usage and exit codes are ArgumentParser's to say
