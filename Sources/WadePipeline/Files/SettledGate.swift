@@ -55,7 +55,9 @@ struct SettledGate: Sendable {
         for _ in 0..<steps {
             guard stop.reason == nil else { return false }
             usleep(100_000)
+            // One that grows meanwhile is known to be under way: no need to wait for the end of the rest.
+            guard (try? FileStatus.of(path, followingLinks: true)) == first else { return false }
         }
-        return (try? FileStatus.of(path, followingLinks: true)) == first
+        return true
     }
 }
