@@ -24,9 +24,9 @@ struct DurabilityTests {
             + [9, 9, 9, 9, 9, 9]
         let riff = Array("RIFF".utf8) + [14, 0, 0, 0] + Array("AVI LIST abcdef".utf8).prefix(14)
         let boxes =
-            [0, 0, 0, 16] + Array("ftypisom".utf8) + [0, 0, 2, 0] + [0, 0, 0, 9]
-            + Array("moov".utf8) + [7] + [0, 0, 0, 20] + Array("mdat".utf8)
-            + [UInt8](repeating: 7, count: 12)
+            [0, 0, 0, 16] + Array("ftypisom".utf8) + [0, 0, 2, 0] + [0, 0, 0, 20]
+            + Array("mdat".utf8) + [UInt8](repeating: 7, count: 12) + [0, 0, 0, 9]
+            + Array("moov".utf8) + [7]
         for whole in [matroska, riff, boxes] {
             #expect(try !isMissing(whole))
             for count in 12..<whole.count {
