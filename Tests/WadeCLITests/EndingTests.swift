@@ -40,31 +40,6 @@ struct EndingTests {
         #expect(try wade.bytes("out.jsonl").filter { $0 == 0x0A }.count == 40)
     }
 
-    @Test(
-        "when the grace is over the clip is dropped, the run is published and the next run does the rest"
-    )
-    func grace() throws {
-        let wade = try BuiltProgram()
-        // three thousand frames, all to be encoded, take far longer than the grace
-        let slow = """
-            cd "$1"; awk 'BEGIN { printf "YUV4MPEG2 W32 H32 F8:1 C420mpeg2\\n";
-            for (n = 0; n < 3000; n++) printf "FRAME\\n%1536s", n }' > in/a.y4m
-            touch -d '1 hour ago' in/a.y4m; printf '%s\\n' 'model: ./model' 'sampling: {fps: 8}' \
-            'tasks: [{id: caption, type: caption, max_new_tokens: 4}]' > slow.yaml
-            "$0" annotate in -p slow.yaml -o out.jsonl --grace 1s --status-file status.json & pid=$!
-            while ! grep -q "$pid" out.jsonl.lock 2> /dev/null; do sleep 0.01; done
-            sleep 0.5; kill -TERM $pid; wait $pid; echo $?
-            """
-        let run = try wade.shell(slow)
-        #expect(run.output == "143\n" && run.errors == "")
-        #expect(try wade.bytes("out.jsonl").isEmpty)
-        let published = try #require(try lines(wade, "runs.jsonl").last)
-        #expect(published["stopped_by"] as? String == "signal 15")
-        #expect(published["exit_code"] as? Int == 143 && published["clips"] as? Int == 0)
-        let status = try #require(try lines(wade, "status.json").last)
-        #expect(status["state"] as? String == "stopped" && status["exit_code"] as? Int == 143)
-    }
-
     @Test("an output whose folder goes ends the run with 1 and says so")
     func vanishedOutput() throws {
         let wade = try BuiltProgram()
