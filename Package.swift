@@ -35,9 +35,9 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        // FFmpeg's headers only: FFmpegOnDemand loads the libraries, so that a start that needs none is quick.
         .systemLibrary(
             name: "CFFmpeg",
-            pkgConfig: "libavformat libavcodec libswscale libavutil",
             providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(
@@ -47,7 +47,10 @@ let package = Package(
         .target(
             name: "WadeTensor", dependencies: ["COneDNN", "COpenBLAS"], swiftSettings: house),
         .target(name: "WadeImage", dependencies: ["CZlib"], swiftSettings: house),
-        .target(name: "WadeVideo", dependencies: ["CFFmpeg", "WadeImage"], swiftSettings: house),
+        .target(name: "FFmpegOnDemand"),
+        .target(
+            name: "WadeVideo", dependencies: ["CFFmpeg", "FFmpegOnDemand", "WadeImage"],
+            swiftSettings: house),
         .target(name: "WadeTokenizer", swiftSettings: house),
         .target(
             name: "WadeFlamingo", dependencies: ["WadeTensor", "WadeImage"],
@@ -55,7 +58,7 @@ let package = Package(
         .target(
             name: "WadePipeline",
             dependencies: [
-                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage",
+                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage", "CZlib",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),

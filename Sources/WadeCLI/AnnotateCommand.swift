@@ -40,9 +40,17 @@ struct AnnotateCommand: ParsableCommand {
 
     func run() throws {
         let logger = logging.logger()
-        let stop = Interruption.watch(limit: options.timeLimit)
+        let stop = Interruption.watch(
+            limit: options.timeLimit, grace: options.grace?.count ?? Interruption.graceSeconds)
         var status = options.statusFile.map {
             StatusFile(path: PathBytes($0), output: output)
+        }
+        let latest = LatestSummary()
+        if let status {
+            stop.beforeAbandoning { reason in
+                let summary = latest.stopped(by: reason)
+                try? status.finish(summary, exitCode: summary.exitCode, message: summary.text)
+            }
         }
         do {
             let job = AnnotationJob(
@@ -50,6 +58,7 @@ struct AnnotateCommand: ParsableCommand {
                 settings: options.settings)
             let progress = ProgressLine(isShown: logging.showsProgress)
             let summary = try job.run(stop: stop) { state in
+                latest.update(state)
                 progress.show(state)
                 warn(logger) { try status?.update(state) }
             }
@@ -85,6 +94,9 @@ struct AnnotateCommand: ParsableCommand {
     /// Clips that failed are worth a word without being asked; success is not.
     private func report(_ summary: RunSummary, to logger: Logger) {
         logger.info("\(summary.text)")
+        for path in summary.vanished {
+            logger.warning("\(path): it was there when the run began and is gone")
+        }
         guard summary.failures > 0 else { return }
         let codes = summary.failureCodes.sorted { $0.key < $1.key }
             .map { "\($0.value) \($0.key)" }.joined(separator: ", ")

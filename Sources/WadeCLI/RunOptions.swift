@@ -61,8 +61,9 @@ struct RunOptions: ParsableArguments {
             "Leave files in folders alone that changed less than this ago: 90, 90s, 10m, 2h. (default: 2s)",
             discussion: """
                 A file that will be old enough within 10 s is waited for and looked at a second time; others count as \
-                deferred and are done by the first run after their copying has ended. An mp4 without its index, or with less \
-                data than it announces, has to rest five times as long. Files that are named are always tried; 0 takes all.
+                deferred and are done by the first run after their copying has ended. An mp4 without its index, and an mp4, mkv, \
+                webm, avi or ts with less data than it announces, has to rest five times as long before it is taken as it is. \
+                Where copies may hang for longer, ask for more. Files that are named are always tried; 0 takes all.
                 """,
             valueName: "duration"))
     var minAge: Seconds?
@@ -78,6 +79,16 @@ struct RunOptions: ParsableArguments {
             "Begin no new clip after this time of day, in local time; exit code 5. Logs are in UTC.",
             valueName: "HH:MM"))
     var until: TimeOfDay?
+
+    @Option(
+        help: ArgumentHelp(
+            "After SIGTERM, SIGINT, SIGHUP or SIGUSR1 the clip in work has this long. (default: \(Interruption.graceSeconds)s)",
+            discussion: """
+                Then it is dropped and left to the next run. A second signal ends the run at once. The exit code is 128 plus the \
+                signal's number. A signal that was ignored when the run began stays ignored.
+                """,
+            valueName: "duration"))
+    var grace: Seconds?
 
     @Option(
         help: ArgumentHelp(
@@ -148,6 +159,7 @@ struct RunOptions: ParsableArguments {
         if let minAge { words += ["--min-age", "\(minAge.count)s"] }
         if let maxRuntime { words += ["--max-runtime", "\(maxRuntime.count)s"] }
         if let until { words += ["--until", ScheduleText.clock(until)] }
+        if let grace { words += ["--grace", "\(grace.count)s"] }
         if order != .name { words += ["--order", order.rawValue] }
         if let statusFile { words += ["--status-file", ScheduleText.absolute(statusFile)] }
         if let onFinish { words += ["--on-finish", onFinish] }

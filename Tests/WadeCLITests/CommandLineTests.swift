@@ -236,10 +236,12 @@ struct CommandLineTests {
     @Test("killed in the middle and run again, the output is that of one undisturbed run")
     func killed() throws {
         let wade = try BuiltProgram()
-        for number in 0..<30 { try wade.makeClip("in/\(number + 10).y4m", grey: UInt8(number * 8)) }
+        for number in 0..<60 { try wade.makeClip("in/\(number + 10).y4m", grey: UInt8(number * 4)) }
         #expect(try wade.annotate("whole.jsonl").code == 0)
         var kills = 0
-        for signal in [SIGKILL, SIGTERM, SIGKILL, SIGINT] {
+        for signal in [
+            SIGKILL, SIGTERM, SIGKILL, SIGINT, SIGKILL, SIGUSR1, SIGKILL, SIGHUP, SIGKILL, SIGKILL,
+        ] {
             let (output, errors) = (Pipe(), Pipe())
             let process = try wade.start(
                 [

@@ -16,10 +16,16 @@ package struct ContentIdentity: Sendable, Equatable {
     private static let blockSize = 1 << 20
 
     /// The identity of the file at `path`. `known` may give the hash for a status seen before, so that a folder is not
-    /// read again every night. Throws when the file cannot be read, is empty, no regular file, or changes meanwhile.
+    /// read again every night; then the file is not even opened, so one that was answered and cannot be opened any more keeps
+    /// its one record. Throws when the file cannot be read, is empty, no regular file, or changes meanwhile.
     static func read(_ path: PathBytes, known: (FileStatus) -> [UInt8]?) throws(ClipFailure)
         -> ContentIdentity
     {
+        if let status = try? FileStatus.of(path, followingLinks: true), status.kind == .regular,
+            let digest = known(status)
+        {
+            return ContentIdentity(digest: digest, status: status)
+        }
         do {
             let file = try OpenFile(path, for: .reading)
             let status = try file.status()
@@ -29,9 +35,6 @@ package struct ContentIdentity: Sendable, Equatable {
             }
             guard status.size > 0 else {
                 throw ClipFailure(code: .emptyFile, stage: .read, message: "0 bytes")
-            }
-            if let digest = known(status) {
-                return ContentIdentity(digest: digest, status: status)
             }
             let (digest, count) = try hash(file)
             let after = try file.status()

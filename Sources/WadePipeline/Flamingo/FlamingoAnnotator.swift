@@ -57,8 +57,11 @@ package struct FlamingoAnnotator: Sendable {
         _ task: AnnotationTask, about path: PathBytes
     ) -> Result<String, ClipFailure> {
         encode(path, span: nil).flatMap { clip in
-            answer(ClipQuestion(tokens: clip.tokens, task: task))
-                .map { Prompt.answer(in: $0.raw, task: task.type) }
+            answer(
+                ClipQuestion(
+                    tokens: clip.tokens, framesDigest: clip.frames.digest, task: task)
+            )
+            .map { Prompt.answer(in: $0.raw, task: task.type) }
         }
     }
 
@@ -160,8 +163,10 @@ package struct FlamingoAnnotator: Sendable {
             let sequence = prompt.sequence.continued(with: model.media([question.tokens]))
             var answer =
                 question.task.choices.isEmpty
-                ? try generate(question.task, prompt, sequence)
+                ? try generate(question, prompt, sequence)
                 : try choose(question.task, prompt, sequence)
+            answer.score.compressionRatio = CompressionRatio.of(
+                Prompt.answer(in: answer.raw, task: question.task.type).utf8)
             answer.generateMilliseconds = (clock.now - start).milliseconds
             return .success(answer)
         } catch {
@@ -189,38 +194,73 @@ package struct FlamingoAnnotator: Sendable {
         return answer
     }
 
-    private func generate(_ task: AnnotationTask, _ prompt: SharedPrompt, _ sequence: TextSequence)
-        throws -> ClipAnswer
-    {
+    private func generate(
+        _ question: ClipQuestion<Tensor>, _ prompt: SharedPrompt, _ sequence: TextSequence
+    ) throws -> ClipAnswer {
         let tokens = model.configuration.tokens
         let options = DecodingOptions(
-            strategy: strategy, maximumTokens: task.maxNewTokens,
+            strategy: strategy, maximumTokens: question.task.maxNewTokens,
             endTokens: [tokens.endOfChunk, tokens.endOfText],
             // A generated <image> would stand for a clip that is not there.
             forbidden: [tokens.image, tokens.padding].compactMap { $0.map { [$0] } })
-        let stops = pipeline.decoding.stop
-        let generated = try Generator(model)(
-            prompt.query, behind: sequence, earlier: prompt.earlier, options: options
-        ) { ids in
-            guard !stops.isEmpty, let text = try? decode(ids) else { return true }
-            return !stops.contains { text.contains($0) }
+        let generate = { (options: DecodingOptions, goOn: ([Int]) -> Bool) in
+            try Generator(model)(
+                prompt.query, behind: sequence, earlier: prompt.earlier, options: options
+            ) { ids in !isStopped(ids) && goOn(ids) }
         }
+        var outcome: GuardedGeneration.Outcome
+        if let guardian = pipeline.decoding.guard {
+            let guarded = GuardedGeneration(
+                guardian: guardian,
+                text: { Prompt.answer(in: try raw($0), task: question.task.type) },
+                generate: generate)
+            outcome = try guarded(options, seed: seed(question.framesDigest))
+        } else {
+            outcome = .init(
+                generated: try generate(options) { _ in true }, attempts: 1, isDegenerate: false)
+        }
+        return try answer(outcome)
+    }
+
+    private func answer(_ outcome: GuardedGeneration.Outcome) throws -> ClipAnswer {
+        let generated = outcome.generated
         var answer = ClipAnswer()
-        answer.raw = stops.reduce(try decode(generated.ids)) { text, stop in
-            PromptTemplate.split(text, at: stop).first ?? text
-        }
+        answer.raw = try raw(generated.ids)
         switch generated.finish {
         case .endToken: answer.finish = .eos
         case .stopped: answer.finish = .stop
         case .length: answer.finish = .length
+        case .repetition: answer.finish = .guard
         }
+        if outcome.isDegenerate {
+            answer.finish = .guard
+            answer.flags = [.repeatGuard]
+        }
+        answer.attempts = outcome.attempts
         answer.tokens = generated.ids.count
-        let logProbabilities = generated.logProbabilities.map(Double.init)
-        answer.score.minimumLogProbability = logProbabilities.min() ?? -1
-        answer.score.meanLogProbability =
-            logProbabilities.isEmpty
-            ? -1 : logProbabilities.reduce(0, +) / Double(logProbabilities.count)
+        answer.score.minimumLogProbability =
+            generated.logProbabilities.min().map(Double.init) ?? -1
+        answer.score.meanLogProbability = generated.meanLogProbability
         return answer
+    }
+
+    /// A number that belongs to what the frames show, whatever the file is called and whoever asks.
+    private func seed(_ framesDigest: String) -> UInt64 {
+        Hexadecimal.sha256([Array("retry".utf8), Array(framesDigest.utf8)]).prefix(8)
+            .reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private func isStopped(_ ids: [Int]) -> Bool {
+        let stops = pipeline.decoding.stop
+        guard !stops.isEmpty, let text = try? decode(ids) else { return false }
+        return stops.contains { text.contains($0) }
+    }
+
+    /// What the language model has written, up to the first stop text.
+    private func raw(_ ids: [Int]) throws -> String {
+        try pipeline.decoding.stop.reduce(decode(ids)) { text, stop in
+            PromptTemplate.split(text, at: stop).first ?? text
+        }
     }
 
     /// The text of generated ids; an embedding may have more rows than there are tokens, and those say nothing.

@@ -150,6 +150,9 @@ package struct YAMLField {
     /// Whether named values stand here.
     package var isMapping: Bool { if case .mapping = node { true } else { false } }
 
+    /// Whether the word `off` stands here.
+    var isOff: Bool { node.scalar?.string == "off" }
+
     /// The elements of a list.
     package func elements() throws(PipelineError) -> [YAMLField] {
         guard case .sequence(let sequence) = node else { throw wrong("a list") }

@@ -88,7 +88,9 @@ package struct AnnotationRun<Tokens: Sendable> {
             guard case .success(let clip) = clip else { continue }
             for line in job.lines where line.isQuestion {
                 questions.append(
-                    ClipQuestion(tokens: clip.tokens, task: plan.pipeline.tasks[line.task]))
+                    ClipQuestion(
+                        tokens: clip.tokens, framesDigest: clip.frames.digest,
+                        task: plan.pipeline.tasks[line.task]))
             }
         }
         let answers = questions.isEmpty ? [] : annotator.answer(questions)

@@ -1,5 +1,4 @@
 //! The first stage of a run, on the workers: what is this file, and where are its clips.
-internal import Glibc
 import WadeVideo
 
 /// What the first stage has learned about a file.
@@ -50,17 +49,9 @@ struct FileIntake: Sendable {
         } catch  where error.code == .changedWhileReading && !file.isArgument {
             return IntakenFile(file: file, outcome: .deferred)
         } catch {
-            let outcome = isGone(file.path) ? .gone : IntakenFile.Outcome.failed(error, nil)
+            let outcome =
+                FileStatus.isMissing(file.path) ? .gone : IntakenFile.Outcome.failed(error, nil)
             return IntakenFile(file: file, outcome: outcome)
-        }
-    }
-
-    private func isGone(_ path: PathBytes) -> Bool {
-        do {
-            _ = try FileStatus.of(path, followingLinks: false)
-            return false
-        } catch {
-            return error.code == ENOENT || error.code == ENOTDIR
         }
     }
 

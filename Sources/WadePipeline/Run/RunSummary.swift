@@ -29,6 +29,8 @@ package struct RunSummary: Sendable, Equatable {
     package var parked = 0
     /// Seconds from the first file to the last line.
     package var seconds = 0.0
+    /// Arguments that were there at the start and are gone.
+    package var vanished: [String] = []
     /// Why the run ended early.
     package var stop: StopRequest.Reason?
 
@@ -42,7 +44,7 @@ package struct RunSummary: Sendable, Equatable {
         case .timeLimit: return 5
         case nil: break
         }
-        guard failures > 0 else { return 0 }
+        guard failures > 0 || !vanished.isEmpty else { return 0 }
         return answers + copies > 0 || hasEarlierAnswers ? 3 : 4
     }
 
@@ -81,6 +83,7 @@ package struct RunSummary: Sendable, Equatable {
             "clips": .integer(clips), "answers": .integer(answers),
             "degraded": .integer(degraded), "copies": .integer(copies),
             "failures": .integer(failures), "parked": .integer(parked),
+            "vanished": .array(vanished.map { .string($0) }),
             "skipped": Self.object(skipped), "failure_codes": Self.object(failureCodes),
         ])
         var writer = try JSONLinesWriter(path: Self.path(besides: path))

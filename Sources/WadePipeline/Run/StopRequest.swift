@@ -12,6 +12,7 @@ package final class StopRequest: Sendable {
     }
 
     private let wish = Mutex<Reason?>(nil)
+    private let lastWords = Mutex<[@Sendable (Reason) -> Void]>([])
 
     /// No wish yet.
     package init() {}
@@ -19,8 +20,32 @@ package final class StopRequest: Sendable {
     /// Why to stop; nil as long as nobody wishes.
     package var reason: Reason? { wish.withLock { $0 } }
 
-    /// Asks to stop; the first reason stands.
+    /// Asks to stop; the first reason stands, but a signal outranks the clock, since its exit code says more.
     package func stop(_ reason: Reason) {
-        wish.withLock { $0 = $0 ?? reason }
+        wish.withLock { wish in
+            if case .signal = wish { return }
+            if case .timeLimit = reason, wish != nil { return }
+            wish = reason
+        }
+    }
+
+    /// Has `words` published if the process must end although the run did not stop in time.
+    package func beforeAbandoning(_ words: @escaping @Sendable (Reason) -> Void) {
+        lastWords.withLock { $0.append(words) }
+    }
+
+    /// Publishes the last words, once; what a run publishes itself when it comes to its end is not published again.
+    func abandon() {
+        guard let reason else { return }
+        let words = lastWords.withLock { words in
+            defer { words = [] }
+            return words
+        }
+        for say in words { say(reason) }
+    }
+
+    /// The run has come to its end: it speaks for itself.
+    func settle() {
+        lastWords.withLock { $0 = [] }
     }
 }
