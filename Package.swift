@@ -34,12 +34,15 @@ let package = Package(
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(
             name: "WadeTensor", dependencies: ["COneDNN", "COpenBLAS"], swiftSettings: house),
         .target(name: "WadeImage", dependencies: ["CZlib"], swiftSettings: house),
-        .target(name: "WadeVideo", dependencies: ["CFFmpeg", "WadeImage"], swiftSettings: house),
+        .target(
+            name: "WadeVideo", dependencies: ["CFFmpeg", "CLinux", "CZlib", "WadeImage"],
+            swiftSettings: house),
         .target(name: "WadeTokenizer", swiftSettings: house),
         .target(
             name: "WadeFlamingo", dependencies: ["WadeTensor", "WadeImage"],
@@ -47,7 +50,7 @@ let package = Package(
         .target(
             name: "WadePipeline",
             dependencies: [
-                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage",
+                "CLinux", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),

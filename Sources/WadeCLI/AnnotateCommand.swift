@@ -40,6 +40,9 @@ struct AnnotateCommand: ParsableCommand {
 
     func run() throws {
         let logger = logging.logger()
+        if options.nice, !LowPriority.take() {
+            logger.warning("--nice: the system refuses a lower priority")
+        }
         let stop = Interruption.watch(limit: options.timeLimit)
         var status = options.statusFile.map {
             StatusFile(path: PathBytes($0), output: output)

@@ -1,10 +1,18 @@
 //! Where the program begins, and the one place where an error that no command reported becomes a message and an exit code.
 import ArgumentParser
 import Foundation
+import WadeVideo
 
 extension Wade {
-    /// Runs the command that the arguments name.
+    /// Runs the command that the arguments name, or serves the run that started this process as one of its decoders.
     static func main() {
+        let arguments = CommandLine.arguments
+        if arguments.count == 3, arguments[1] == DecoderServer.argument,
+            let parent = Int32(arguments[2])
+        {
+            DecoderServer.serve(parent: parent)
+            return
+        }
         do {
             var command = try parseAsRoot(ArgumentBytes.ofProgram())
             try command.run()
