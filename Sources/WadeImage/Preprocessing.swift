@@ -155,7 +155,8 @@ extension Preprocessing {
         _ picture: RGBImage, _ levels: [Float], _ out: UnsafeMutableBufferPointer<Float>
     ) {
         let plane = picture.width * picture.height
-        precondition(plane == imageSize * imageSize, "Preprocessing: \(picture.width)x\(picture.height)")
+        precondition(
+            plane == imageSize * imageSize, "Preprocessing: \(picture.width)x\(picture.height)")
         unsafe picture.pixels.withUnsafeBufferPointer { pixels in
             unsafe levels.withUnsafeBufferPointer { levels in
                 for i in 0..<plane {

@@ -161,7 +161,7 @@ private struct Grant {
             return
         }
         bytes = min(DecoderMemory.opening, budget.capacity)
-        isChecked = bytes < budget.capacity
+        isChecked = true
     }
 
     var canGrow: Bool { isChecked }

@@ -52,7 +52,9 @@ package enum DecoderRequest: Equatable, Sendable {
             limits.seekDistance = try reader.integer(in: 0...Int.max)
             limits.fullScanSize = try reader.integer(in: 0...Int.max)
             limits.maximumMemory = try reader.integer(in: 0...Int.max)
-            guard limits.timeout >= 0, limits.timeout < 1e9 else { throw WireError("a limit of \(limits.timeout) s") }
+            guard limits.timeout >= 0, limits.timeout < 1e9 else {
+                throw WireError("a limit of \(limits.timeout) s")
+            }
             self = .open(limits, memory: try reader.integer(in: 0...(1 << 50)))
         case 2: self = .cuts
         case 3:

@@ -55,7 +55,8 @@ package struct OpenVideo {
         try child.send(.frames(times, preprocessing), deadline: deadline)
         let side = preprocessing?.imageSize
         let longest =
-            side.map { $0 * $0 * 3 + 4096 } ?? min(
+            side.map { $0 * $0 * 3 + 4096 }
+            ?? min(
                 limits.maximumPixels * 3 + 4096, DecoderMessage.longestPayload)
         var found = [VideoFrame?](repeating: nil, count: times.count)
         var last: VideoFrame?
