@@ -67,7 +67,8 @@ struct DecoderProcessTests {
             usleep(50_000)
         }
         run.waitUntilExit()
-        #expect(killed > 0 && [0, 3].contains(run.terminationStatus))
+        // None, some or all clips met two deaths.
+        #expect(killed > 0 && [0, 3, 4].contains(run.terminationStatus))
         let lines = String(decoding: try wade.bytes("out.jsonl"), as: UTF8.self)
             .split(separator: "\n")
         var paths: Set<String> = []

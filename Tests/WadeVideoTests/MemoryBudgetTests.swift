@@ -61,23 +61,20 @@ struct MemoryBudgetTests {
         let order = Mutex<[Int]>([])
         let group = DispatchGroup()
         var first: MemoryBudget.Lease? = budget.reserve(60)
-        for size in [90, 10] {
-            let started = DispatchSemaphore(value: 0)
-            DispatchQueue.global().async(group: group) {
-                started.signal()
+        for (place, size) in [90, 20].enumerated() {
+            let thread = DispatchQueue(label: "waiter \(size)")
+            thread.async(group: group) {
                 let lease = budget.reserve(size)
                 order.withLock { $0.append(size) }
                 withExtendedLifetime(lease) {}
             }
-            started.wait()
-            // Time to stand in the queue; if it does not suffice the order below is still right for the sizes alone.
-            usleep(100_000)
+            while budget.waitingCount <= place { usleep(1000) }
         }
         #expect(order.withLock { $0 } == [])
         first = nil
         _ = first
         group.wait()
-        #expect(order.withLock { $0 } == [90, 10])
+        #expect(order.withLock { $0 } == [90, 20])
     }
 
     @Test("estimates grow with the picture and stop at what is never decoded")

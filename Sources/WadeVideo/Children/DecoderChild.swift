@@ -90,6 +90,9 @@ final class DecoderChild: Sendable {
         failure(.garbled(WireError(found)))
     }
 
+    /// What it means that the time is over; ends the process.
+    func overTime() -> VideoError { failure(.late) }
+
     /// Ends the process and says what to make of it.
     private func failure(_ failure: DecoderSocket.Failure) -> VideoError {
         switch failure {

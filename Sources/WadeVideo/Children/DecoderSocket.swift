@@ -102,11 +102,13 @@ struct DecoderSocket: ~Copyable {
     private func wait(for events: Int16, until deadline: UInt64) throws(Failure) {
         while true {
             let now = InputState.now()
-            guard now < deadline else { throw .late }
-            let milliseconds = min((deadline - now) / 1_000_000 + 1, 1_000_000)
+            let milliseconds =
+                now < deadline ? min((deadline - now) / 1_000_000 + 1, 1_000_000) : 0
             var state = pollfd(fd: descriptor, events: events, revents: 0)
             let code = unsafe poll(&state, 1, Int32(milliseconds))
+            // What is there already counts as in time: this process may have been the one that stood still.
             if code > 0 { return }
+            if code == 0, now >= deadline { throw .late }
             if code < 0, errno != EINTR { throw .gone }
         }
     }

@@ -58,6 +58,9 @@ package final class MemoryBudget: Sendable {
     /// Bytes that can be lent at most.
     package var capacity: Int { state.withLock { $0.capacity } }
 
+    /// How many wait for their turn.
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
+
     /// Takes `bytes` out of the budget for good, in place of what was held before: weights, the program itself.
     package func hold(_ bytes: Int) {
         state.withLock { $0.capacity = max(0, total - max(0, bytes)) }

@@ -38,6 +38,7 @@ package struct OpenVideo {
             ? DecoderChild.deadline(seconds: limits.timeout * DecoderServer.patience) : .max
         try child.send(.cuts, deadline: Self.deadline(limits))
         while true {
+            guard InputState.now() < last else { throw child.overTime() }
             switch try child.receive(deadline: min(last, Self.deadline(limits))) {
             case .progress: continue
             case .cuts(let cuts):
