@@ -18,8 +18,8 @@ final class DecoderChild: Sendable {
     /// Replies without pictures are short; the times of all cuts of a long film are the longest.
     static let longestReply = 16 << 20
 
-    /// Starts a decoder with `spawner` and waits until it is ready.
-    init(spawner: ChildSpawner) throws(VideoError) {
+    /// Starts a decoder with `spawner` and waits until it is ready, until `end` at most.
+    init(spawner: ChildSpawner, until end: UInt64) throws(VideoError) {
         let start = spawner.start()
         guard start.code == 0 else {
             let reason = unsafe String(cString: strerror(start.code))
@@ -29,7 +29,7 @@ final class DecoderChild: Sendable {
         socket = DecoderSocket(descriptor: start.socket)
         do {
             let (message, file) = try socket.receive(
-                atMost: 64, deadline: Self.deadline(seconds: Self.startSeconds))
+                atMost: 64, deadline: min(end, Self.deadline(seconds: Self.startSeconds)))
             if file >= 0 { close(file) }
             guard case .ready(let bytes) = try? DecoderReply(message) else {
                 throw DecoderSocket.Failure.garbled(WireError("another first word"))
@@ -37,6 +37,7 @@ final class DecoderChild: Sendable {
             resident = bytes
         } catch {
             _ = Self.end(start.process, patience: 0)
+            if InputState.now() >= end { throw VideoError.overTime }
             throw VideoError(.decoderCrashed, "the decoder process did not start")
         }
     }

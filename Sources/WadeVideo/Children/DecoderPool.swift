@@ -45,7 +45,7 @@ package final class DecoderPool: Sendable {
     package func idleMemory() throws(VideoError) -> Int {
         places.wait()
         defer { places.signal() }
-        let one = try take()
+        let one = try take(until: .max)
         put(one)
         return one.child.resident
     }
@@ -97,8 +97,8 @@ package final class DecoderPool: Sendable {
         _ companion: (VideoMetadata) -> Int,
         _ body: (inout OpenVideo) throws(VideoError) -> Value
     ) throws(VideoError) -> Attempt<Value> {
-        let one = isFresh ? try start() : try take()
         let deadline = OpenVideo.deadline(limits)
+        let one = isFresh ? try start(until: deadline) : try take(until: deadline)
         var limits = limits
         limits.maximumMemory = grant.isChecked ? grant.bytes : .max
         try one.child.send(
@@ -126,15 +126,15 @@ package final class DecoderPool: Sendable {
         return outcome
     }
 
-    private func take() throws(VideoError) -> Idle {
+    private func take(until end: UInt64) throws(VideoError) -> Idle {
         while let one = idle.withLock({ $0.popLast() }) {
             if one.child.isQuiet { return one }
         }
-        return try start()
+        return try start(until: end)
     }
 
-    private func start() throws(VideoError) -> Idle {
-        Idle(child: try DecoderChild(spawner: spawner), files: 0)
+    private func start(until end: UInt64) throws(VideoError) -> Idle {
+        Idle(child: try DecoderChild(spawner: spawner, until: end), files: 0)
     }
 
     private func put(_ one: Idle) {
