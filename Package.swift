@@ -42,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(
@@ -49,7 +50,8 @@ let package = Package(
         .target(name: "WadeImage", dependencies: ["CZlib"], swiftSettings: house),
         .target(name: "FFmpegOnDemand"),
         .target(
-            name: "WadeVideo", dependencies: ["CFFmpeg", "FFmpegOnDemand", "WadeImage"],
+            name: "WadeVideo",
+            dependencies: ["CFFmpeg", "FFmpegOnDemand", "CLinux", "CZlib", "WadeImage"],
             swiftSettings: house),
         .target(name: "WadeTokenizer", swiftSettings: house),
         .target(
@@ -58,7 +60,8 @@ let package = Package(
         .target(
             name: "WadePipeline",
             dependencies: [
-                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage", "CZlib",
+                "CLinux", "CZlib", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
+                "WadeImage",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),

@@ -59,6 +59,23 @@ typedef uint8_t written_bytes;
     F(avformat, int, av_read_frame, (AVFormatContext *a, AVPacket *b), (a, b)) \
     F(avformat, int, av_seek_frame, (AVFormatContext *a, int b, int64_t c, int d), (a, b, c, d)) \
     F(avformat, AVRational, av_guess_frame_rate, (AVFormatContext *a, AVStream *b, AVFrame *c), (a, b, c)) \
+    F(avutil, int, av_frame_get_buffer, (AVFrame *a, int b), (a, b)) \
+    F(avutil, int, av_frame_make_writable, (AVFrame *a), (a)) \
+    F(avutil, int, av_opt_set, (void *a, const char *b, const char *c, int d), (a, b, c, d)) \
+    F(avcodec, void, av_packet_rescale_ts, (AVPacket *a, AVRational b, AVRational c), (a, b, c)) \
+    F(avcodec, const AVCodec *, avcodec_find_encoder, (enum AVCodecID a), (a)) \
+    F(avcodec, const AVCodec *, avcodec_find_encoder_by_name, (const char *a), (a)) \
+    F(avcodec, int, avcodec_parameters_from_context, (AVCodecParameters *a, const AVCodecContext *b), (a, b)) \
+    F(avcodec, int, avcodec_send_frame, (AVCodecContext *a, const AVFrame *b), (a, b)) \
+    F(avcodec, int, avcodec_receive_packet, (AVCodecContext *a, AVPacket *b), (a, b)) \
+    F(avformat, int, avformat_alloc_output_context2, (AVFormatContext **a, const AVOutputFormat *b, const char *c, const char *d), (a, b, c, d)) \
+    F(avformat, void, avformat_free_context, (AVFormatContext *a), (a)) \
+    F(avformat, AVStream *, avformat_new_stream, (AVFormatContext *a, const AVCodec *b), (a, b)) \
+    F(avformat, int, avformat_write_header, (AVFormatContext *a, AVDictionary **b), (a, b)) \
+    F(avformat, int, av_interleaved_write_frame, (AVFormatContext *a, AVPacket *b), (a, b)) \
+    F(avformat, int, av_write_trailer, (AVFormatContext *a), (a)) \
+    F(avformat, int, avio_open, (AVIOContext **a, const char *b, int c), (a, b, c)) \
+    F(avformat, int, avio_closep, (AVIOContext **a), (a)) \
     F(avformat, AVIOContext *, avio_alloc_context, (unsigned char *a, int b, int c, void *d, \
         int (*e)(void *, uint8_t *, int), int (*f)(void *, written_bytes *, int), int64_t (*g)(void *, int64_t, int)), (a, b, c, d, e, f, g)) \
     F(avformat, void, avio_context_free, (AVIOContext **a), (a)) \

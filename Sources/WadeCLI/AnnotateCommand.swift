@@ -40,6 +40,9 @@ struct AnnotateCommand: ParsableCommand {
 
     func run() throws {
         let logger = logging.logger()
+        if options.nice, !LowPriority.take() {
+            logger.warning("--nice: the system refuses a lower priority")
+        }
         let stop = Interruption.watch(
             limit: options.timeLimit, grace: options.grace?.count ?? Interruption.graceSeconds)
         var status = options.statusFile.map {

@@ -2,10 +2,17 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import WadeVideo
 
 extension Wade {
-    /// Runs the command that the arguments name.
+    /// Runs the command that the arguments name, or serves the run that started this process as one of its decoders.
     static func main() {
+        if CommandLine.arguments.count == 3, CommandLine.arguments[1] == DecoderServer.argument,
+            let parent = Int32(CommandLine.arguments[2])
+        {
+            DecoderServer.serve(parent: parent)
+            return
+        }
         reserveStandardStreams()
         let arguments = ArgumentBytes.ofProgram()
         if let refusal = EarlyRefusal.reason(arguments) {

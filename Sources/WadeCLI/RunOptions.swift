@@ -46,6 +46,24 @@ struct TimeOfDay: ExpressibleByArgument {
     }
 }
 
+/// A size in bytes, by powers of 1024: `6G`, `512M`, `800000K` or plain bytes.
+struct ByteCount: ExpressibleByArgument {
+    /// The size.
+    let count: Int
+
+    init?(argument: String) {
+        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
+        let unit = argument.last.flatMap { units[Character($0.uppercased())] }
+        let digits = unit == nil ? argument[...] : argument.dropLast()
+        guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let number = Int(digits) else {
+            return nil
+        }
+        let (count, isTooLarge) = number.multipliedReportingOverflow(by: unit ?? 1)
+        guard !isTooLarge, count > 0, count <= 1 << 50 else { return nil }
+        self.count = count
+    }
+}
+
 extension FileOrder: ExpressibleByArgument {}
 
 /// Which files are taken, in which order, for how long, and who is told.
@@ -53,8 +71,29 @@ struct RunOptions: ParsableArguments {
     @Option(help: "Threads that decode and encode; as many as cores if not given.")
     var workers: Int?
 
-    @Option(help: "How often later runs try again what may have failed by chance.")
+    @Option(help: "How often later runs of this version try again what may have failed by chance.")
     var retries = 2
+
+    @Option(
+        help: ArgumentHelp(
+            "The longest that decoding one clip may take: 90, 90s, 10m; 0 for any time. (default: 5m)",
+            discussion: """
+                Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip                 becomes an error record (timeout). Looking for scene cuts may take twenty times as long.
+                """,
+            valueName: "duration"))
+    var fileTimeout: Seconds?
+
+    @Option(
+        help: ArgumentHelp(
+            "The memory that the run may take with all its processes: 6G, 800M.",
+            discussion: """
+                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large)                 and tried again by a run with another budget. Without this option one file may take 2 GiB.
+                """,
+            valueName: "size"))
+    var memory: ByteCount?
+
+    @Flag(help: "Leave the machine to others: the lowest priority for the processor and the disk.")
+    var nice = false
 
     @Option(
         help: ArgumentHelp(
@@ -137,6 +176,8 @@ struct RunOptions: ParsableArguments {
         settings.retries = retries
         settings.minimumAge = minAge?.count ?? settings.minimumAge
         settings.order = order
+        settings.fileTimeout = fileTimeout?.count ?? settings.fileTimeout
+        settings.memory = memory?.count
         settings.isTimeLimited = maxRuntime != nil || until != nil
         return settings
     }
@@ -155,6 +196,9 @@ struct RunOptions: ParsableArguments {
     var arguments: [String] {
         var words: [String] = []
         if let workers { words += ["--workers", "\(workers)"] }
+        if let fileTimeout { words += ["--file-timeout", "\(fileTimeout.count)s"] }
+        if let memory { words += ["--memory", "\(memory.count)"] }
+        if nice { words += ["--nice"] }
         if retries != 2 { words += ["--retries", "\(retries)"] }
         if let minAge { words += ["--min-age", "\(minAge.count)s"] }
         if let maxRuntime { words += ["--max-runtime", "\(maxRuntime.count)s"] }

@@ -5,13 +5,14 @@ import WadeFlamingo
 package import WadeTensor
 import WadeImage
 import WadeTokenizer
-import WadeVideo
+package import WadeVideo
 
 /// A loaded model that answers the tasks of one pipeline.
 package struct FlamingoAnnotator: Sendable {
     private let model: Flamingo
     private let tokenizer: Tokenizer
     private let pipeline: Pipeline
+    private let decoders: DecoderPool
     private let arithmetic: Arithmetic
     private var prompts: [String: SharedPrompt] = [:]
 
@@ -27,14 +28,15 @@ package struct FlamingoAnnotator: Sendable {
         var choices: [[Int]]
     }
 
-    /// Loads the bundle at `path` and runs the demonstrations of every task through it, once.
-    package init(bundle: ModelBundle, pipeline: Pipeline) throws {
+    /// Loads the bundle at `path` and runs the demonstrations of every task through it, once; `decoders` open all files.
+    package init(bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool) throws {
         guard bundle.configuration.family != .idefics else {
             throw PipelineError.request(
                 found: "a model of the idefics family",
                 expected: "openflamingo or otter, whose prompts pipelines write")
         }
         self.pipeline = pipeline
+        self.decoders = decoders
         arithmetic = Arithmetic(precision: pipeline.precision)
         arithmetic.engine.useThreads(1)
         model = try bundle.model(arithmetic)
@@ -111,15 +113,23 @@ package struct FlamingoAnnotator: Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         do {
-            var reader = try VideoReader(path: path.bytes)
-            let metadata = reader.metadata
-            let span = span ?? ClipSpan(start: 0, end: metadata.duration, boundary: .whole)
-            let times = pipeline.sampling.times(in: span)
-            let sampled = try reader.frames(at: times)
+            let preprocessing = model.configuration.vision.preprocessing
+            let ((metadata, span, sampled), lease) = try decoders.read(
+                path: path.bytes, companion: { encodingMemory($0, span) }
+            ) { (video) throws(VideoError) in
+                let span =
+                    span ?? ClipSpan(start: 0, end: video.metadata.duration, boundary: .whole)
+                return (
+                    video.metadata, span,
+                    try video.frames(
+                        at: pipeline.sampling.times(in: span), preprocessing: preprocessing)
+                )
+            }
+            defer { withExtendedLifetime(lease) {} }
             let decoded = clock.now
             let images = sampled.frames.map(\.image)
-            let size = model.configuration.vision.imageSize
-            let pixels = model.configuration.vision.preprocessing.pixelValues(of: images)
+            let size = preprocessing.imageSize
+            let pixels = preprocessing.pixelValues(ofPictures: images)
             let tokens = try model.visualTokens(
                 Tensor(pixels, shape: [images.count, 3, size, size]))
             return .success(
@@ -134,6 +144,18 @@ package struct FlamingoAnnotator: Sendable {
         } catch {
             return .failure(ClipFailure(code: .internal, stage: .vision, message: "\(error)"))
         }
+    }
+
+    /// Bytes of memory that a clip takes here, from its frames' arrival to its visual tokens, by estimate.
+    private func encodingMemory(_ metadata: VideoMetadata, _ span: ClipSpan?) -> Int {
+        let span = span ?? ClipSpan(start: 0, end: metadata.duration, boundary: .whole)
+        let frames = pipeline.sampling.times(in: span).count
+        let vision = model.configuration.vision
+        // A pixel as 8 bits, as float32, and once more as float32 in patches.
+        let pixels = 3 * vision.imageSize * vision.imageSize * 9
+        // Of one layer: the state, its copy, queries, keys, values, and the feed-forward network's hidden state twice.
+        let states = (vision.patches + 1) * (vision.width * 6 + vision.mlpWidth * 2) * 4
+        return frames * (pixels + states)
     }
 
     private func frames(_ sampled: SampledFrames, digestOf pixels: [Float])
@@ -293,6 +315,7 @@ extension ClipFailure {
         self.init(
             code: FailureCode(rawValue: error.code.rawValue) ?? .internal, stage: .decode,
             message: error.message)
+        isRetryable = isRetryable || error.isFaultOfSettings
     }
 }
 

@@ -228,7 +228,7 @@ package struct AnnotationRecord: Sendable, Equatable {
             code = failure.code.rawValue
             stage = failure.stage.rawValue
             message = failure.message
-            isRetryable = failure.code.isRetryable
+            isRetryable = failure.isRetryable
         }
     }
 

@@ -79,14 +79,24 @@ package struct AnnotationJob: Sendable {
     ) throws -> RunSummary {
         var plan = plan
         plan.arrange(by: ledger)
+        let budget = settings.memory.map { MemoryBudget(total: $0) }
+        let decoders = DecoderPool(
+            capacity: settings.workers, limits: settings.videoLimits, budget: budget)
+        let memory = budget.map {
+            RunMemory($0, decoders: decoders, workers: settings.workers)
+        }
+        try memory?.settle(more: try ModelLocation(pipeline.model).weightBytes())
         let run = AnnotationRun<Tensor>(
-            plan: plan, ledger: ledger, cut: clipCutter(pipeline.segmentation), stop: stop)
+            plan: plan, ledger: ledger,
+            cut: clipCutter(pipeline.segmentation, decoders: decoders), stop: stop)
         return try run.run(
             writer: writer, isReadable: !isStream,
             annotator: {
                 try ModelLocation(pipeline.model).requireRecordedWeights()
-                return try FlamingoAnnotator(bundle: ModelBundle(path: model), pipeline: pipeline)
-                    .annotator
+                let annotator = try FlamingoAnnotator(
+                    bundle: ModelBundle(path: model), pipeline: pipeline, decoders: decoders)
+                try memory?.settle()
+                return annotator.annotator
             }, progress: progress)
     }
 

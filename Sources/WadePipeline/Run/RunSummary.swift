@@ -55,7 +55,7 @@ package struct RunSummary: Sendable, Equatable {
         if failures > 0 { parts.append("\(failures) failed") }
         if filesDone > 0 { parts.append("\(filesDone) files done before") }
         if deferred > 0 { parts.append("\(deferred) deferred") }
-        if parked > 0 { parts.append("\(parked) given up") }
+        if parked > 0 { parts.append("\(parked) parked") }
         return parts.joined(separator: ", ") + " in \(Int(seconds.rounded())) s"
     }
 
