@@ -121,6 +121,7 @@ let package = Package(
             name: "WadeFuzzedParsers",
             dependencies: [
                 "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeImage",
+                "WadeVideo",
             ],
             path: "Tests/Fuzzing/FuzzedParsers", swiftSettings: testing),
         .testTarget(

@@ -24,6 +24,8 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
     case checker
     /// `config.json` of a bundle or of a published model.
     case configuration
+    /// What a run and its decoder processes say to each other.
+    case decoder
 
     /// Gives `bytes` to the parser and says whether they were read; else they were refused in order. Throws `BrokenPromise` when the
     /// parser does what it must not (short of trapping, which no one can catch).
@@ -41,6 +43,7 @@ package enum FuzzedParser: String, CaseIterable, Sendable {
         case .ledger: return try feedLedger(bytes)
         case .checker: return try feedChecker(bytes)
         case .configuration: return try feedConfiguration(bytes)
+        case .decoder: return try feedDecoder(bytes)
         }
     }
 }
