@@ -102,7 +102,8 @@ let package = Package(
         .testTarget(
             name: "WadePipelineTests",
             dependencies: [
-                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "CLinux",
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
+                "CLinux",
                 "WadeTestSupport",
             ],
             swiftSettings: testing),
