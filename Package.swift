@@ -110,7 +110,9 @@ let package = Package(
         .testTarget(
             name: "WadePipelineTests",
             dependencies: [
-                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeTestSupport",
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
+                "CLinux",
+                "WadeTestSupport",
             ],
             swiftSettings: testing),
         .testTarget(

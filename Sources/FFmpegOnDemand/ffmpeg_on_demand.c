@@ -33,6 +33,7 @@ typedef uint8_t written_bytes;
     F(avutil, void, av_log_set_callback, (void (*a)(void *, int, const char *, va_list)), (a)) \
     F(avutil, int, av_opt_set_int, (void *a, const char *b, int64_t c, int d), (a, b, c, d)) \
     F(avutil, const AVPixFmtDescriptor *, av_pix_fmt_desc_get, (enum AVPixelFormat a), (a)) \
+    F(avutil, int, av_get_padded_bits_per_pixel, (const AVPixFmtDescriptor *a), (a)) \
     F(avutil, const char *, av_get_pix_fmt_name, (enum AVPixelFormat a), (a)) \
     F(avutil, const char *, av_color_transfer_name, (enum AVColorTransferCharacteristic a), (a)) \
     F(avcodec, AVPacket *, av_packet_alloc, (void), ()) \

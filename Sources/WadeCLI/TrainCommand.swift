@@ -22,7 +22,8 @@ struct TrainCommand: ParsableCommand {
     @Argument(help: "The recipe, a YAML file.")
     var recipe: PathBytes
 
-    @Option(name: .shortAndLong, help: "The folder of checkpoints, stores of features, log and bundle.")
+    @Option(
+        name: .shortAndLong, help: "The folder of checkpoints, stores of features, log and bundle.")
     var output: String
 
     @Option(help: "Cores to use; the numbers do not depend on it.")
@@ -30,7 +31,8 @@ struct TrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The stage to stop after: \(TrainingRun.Stage.allCases.map(\.rawValue).joined(separator: ", "))."))
+            "The stage to stop after: \(TrainingRun.Stage.allCases.map(\.rawValue).joined(separator: ", "))."
+        ))
     var until = TrainingRun.Stage.bundle
 
     @OptionGroup var logging: LoggingOptions

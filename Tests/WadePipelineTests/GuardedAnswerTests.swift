@@ -3,6 +3,7 @@ import Foundation
 import Testing
 import WadeFlamingo
 import WadeTensor
+import WadeVideo
 import WadeTestSupport
 
 @testable import WadePipeline
@@ -46,7 +47,10 @@ struct GuardedAnswerTests {
     }
 
     private func answers(_ pipeline: Pipeline, _ clips: [Int]) throws -> [ClipAnswer] {
-        let annotator = try FlamingoAnnotator(bundle: bundle, pipeline: pipeline).annotator
+        // No clip is decoded here.
+        let annotator = try FlamingoAnnotator(
+            bundle: bundle, pipeline: pipeline, decoders: DecoderPool(capacity: 1)
+        ).annotator
         return try annotator.answer(clips.map { question($0, pipeline) }).map {
             var answer = try $0.get()
             answer.generateMilliseconds = 0
@@ -126,7 +130,10 @@ struct GuardedAnswerTests {
         strict.compressionRatio = 0.1
         strict.meanLogProbability = 0
         let pipeline = pipeline(.greedy, strict)
-        let annotator = try FlamingoAnnotator(bundle: bundle, pipeline: pipeline).annotator
+        // No clip is decoded here.
+        let annotator = try FlamingoAnnotator(
+            bundle: bundle, pipeline: pipeline, decoders: DecoderPool(capacity: 1)
+        ).annotator
         let answer = try annotator.answer([question(0, pipeline, task: 1)])[0].get()
         #expect(answer.finish == .none && answer.attempts == 1 && answer.flags == [])
         #expect(answer.score.compressionRatio == CompressionRatio.of(answer.raw.utf8))

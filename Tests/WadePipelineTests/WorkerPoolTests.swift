@@ -1,4 +1,5 @@
 //! Facts about the pool of workers.
+import CLinux
 import Foundation
 import Synchronization
 import Testing
@@ -40,7 +41,7 @@ struct WorkerPoolTests {
     func niceness() {
         let pool = WorkerPool<Int, Int32>(workers: 2, inFlight: 4, niceness: 7) { _ in
             usleep(1000)
-            return getpriority(PRIO_PROCESS, 0)
+            return linux_niceness()
         }
         var input = (0..<16).makeIterator()
         var seen: [Int32] = []

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import WadeImage
 import WadePipeline
-import WadeVideo
+@testable import WadeVideo
 
 @testable import WadeTraining
 

@@ -194,7 +194,8 @@ package struct YAMLField {
     }
 
     /// One word of a closed list.
-    package func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word {
+    package func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word
+    {
         guard let text = node.scalar?.string, let word = Word(rawValue: text) else {
             throw wrong("one of \(list(Word.allCases.map(\.rawValue)))")
         }

@@ -60,7 +60,8 @@ package struct Weights: Sendable {
     /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
     package subscript(scope: String) -> Weights {
         Weights(
-            tensors, parameters: parameters, make: make, file: file, prefix: prefix + scope + ".", seen: seen,
+            tensors, parameters: parameters, make: make, file: file, prefix: prefix + scope + ".",
+            seen: seen,
             shapesOnly: shapesOnly)
     }
 

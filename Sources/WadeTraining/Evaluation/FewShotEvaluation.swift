@@ -136,7 +136,8 @@ package struct FewShotEvaluation: Sendable {
         var random = RandomStream(
             seed: seed, purpose: UInt64(series.shots) &* 64 &+ UInt64(series.attribute?.index ?? 9))
         let order = random.shuffled(Array(facts.indices))
-        let cache = MediaOfClips(model, series.condition == .reversed ? clips.reversed : clips.tokens)
+        let cache = MediaOfClips(
+            model, series.condition == .reversed ? clips.reversed : clips.tokens)
         var right = Proportion()
         var values: [String: Int] = [:]
         var misses = 0

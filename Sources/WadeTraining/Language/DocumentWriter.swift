@@ -196,7 +196,8 @@ private struct PairChoice {
             return nil
         case .question(let attribute):
             return pair(
-                attribute, random.element(pool.values(attribute)), asks: true, isKnown: true, &random)
+                attribute, random.element(pool.values(attribute)), asks: true, isKnown: true,
+                &random)
         case .attribute(let attribute):
             return pair(
                 attribute, random.element(pool.values(attribute)), asks: false, isKnown: pairs > 0,

@@ -70,7 +70,8 @@ enum ShotLanguage {
             text += " on a \(background) background"
         }
         if let camera = clear(facts, .camera) {
-            text += camera == "static" ? ", static camera" : ", the camera \(answer(.camera, camera))"
+            text +=
+                camera == "static" ? ", static camera" : ", the camera \(answer(.camera, camera))"
         }
         switch facts[.transition] {
         case "fadeout": text += ", fades to black"

@@ -2,7 +2,6 @@
 package import WadeFlamingo
 package import WadePipeline
 
-
 /// What `wade train` does from nothing to a bundle.
 package struct TrainingRecipe: Sendable, Equatable {
     /// The numbers of a stage and the shape of its batches.

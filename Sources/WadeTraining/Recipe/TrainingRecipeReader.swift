@@ -4,7 +4,6 @@ internal import WadeImage
 internal import WadePipeline
 internal import WadeTensor
 
-
 /// A reader of one recipe file.
 struct TrainingRecipeReader {
     private let root: YAMLField

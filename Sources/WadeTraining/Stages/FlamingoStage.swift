@@ -132,11 +132,15 @@ package struct FlamingoStage: TrainingStage {
                 let scored = try score(model, text) { media[$0] }
                 losses.append(scored.loss * (entry.weight / max(weight, 1e-6)))
                 measures.append(
-                    ("\(entry.kind.rawValue)_accuracy", scored.knownAnswers.right,
-                        scored.knownAnswers.count))
+                    (
+                        "\(entry.kind.rawValue)_accuracy", scored.knownAnswers.right,
+                        scored.knownAnswers.count
+                    ))
                 measures.append(
-                    ("\(entry.kind.rawValue)_loss", Double(scored.loss.values[0]),
-                        Double(text.weights.reduce(0, +))))
+                    (
+                        "\(entry.kind.rawValue)_loss", Double(scored.loss.values[0]),
+                        Double(text.weights.reduce(0, +))
+                    ))
             }
         }
         return PartialLoss(
@@ -183,7 +187,8 @@ package struct FlamingoStage: TrainingStage {
         return ScoredDocument(text) { model.language.logits(hidden.gathered($0)) }
     }
 
-    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)] {
+    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)]
+    {
         let model = try model(parameters)
         var random = RandomStream(seed: VisionStage.heldOutSeed, purpose: 19)
         let pool = ClipPool(heldOut.facts)

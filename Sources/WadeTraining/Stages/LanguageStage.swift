@@ -109,7 +109,8 @@ package struct LanguageStage: TrainingStage {
             loss: losses.dropFirst().reduce(losses[0]) { $0 + $1 }, measures: measures)
     }
 
-    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)] {
+    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)]
+    {
         var random = RandomStream(seed: VisionStage.heldOutSeed, purpose: 5)
         let writer = DocumentWriter(encoder, labels: .heldOut, hasClips: false)
         var documents: [(kind: String, document: TrainingDocument)] = []

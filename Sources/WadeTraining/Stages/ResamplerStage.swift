@@ -104,7 +104,8 @@ package struct ResamplerStage: TrainingStage {
             loss: terms.dropFirst().reduce(terms[0]) { $0 + $1 }, measures: measures)
     }
 
-    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)] {
+    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)]
+    {
         let (resampler, heads) = try modules(parameters)
         var meter = TrainingMeter()
         for clip in 0..<heldOut.count {

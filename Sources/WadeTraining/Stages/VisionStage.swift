@@ -53,7 +53,8 @@ package struct VisionStage: TrainingStage {
         return try loss(parameters, frames, random: RandomStream(seed: first, purpose: 7))
     }
 
-    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)] {
+    package func evaluate(_ parameters: [String: Tensor]) throws -> [(name: String, score: Double)]
+    {
         let frames = (0..<UInt64(clipsPerPart)).flatMap {
             pictures(ofClip: Self.heldOutSeed &+ $0)
         }
