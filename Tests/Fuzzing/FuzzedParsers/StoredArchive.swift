@@ -4,12 +4,12 @@
 struct StoredArchive {
     private var entries: [(name: String, bytes: [UInt8])] = []
 
-    /// An archive as `torch.save` makes it: `pickle`, and two storages of 64 and 4096 bytes with the keys 0 and 1.
+    /// An archive as `torch.save` makes it: `pickle`, and two storages of 64 and 400 bytes with the keys 0 and 1.
     static func torch(pickle: [UInt8]) -> StoredArchive {
         StoredArchive(entries: [
             ("archive/data.pkl", pickle),
             ("archive/data/0", [UInt8](repeating: 1, count: 64)),
-            ("archive/data/1", [UInt8](repeating: 2, count: 4096)),
+            ("archive/data/1", [UInt8](repeating: 2, count: 400)),
         ])
     }
 
