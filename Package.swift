@@ -131,7 +131,10 @@ let package = Package(
             swiftSettings: testing),
         .testTarget(
             name: "WadeTrainingTests",
-            dependencies: ["WadeTraining", "WadePipeline", "WadeVideo", "WadeImage"],
+            dependencies: [
+                "WadeTraining", "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer",
+                "WadeVideo", "WadeImage", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),

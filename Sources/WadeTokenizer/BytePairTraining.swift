@@ -2,10 +2,14 @@
 
 /// Learns merges from the words of some texts.
 package struct BytePairTraining {
-    /// How often each word occurs, by its symbols.
-    private var words: [(symbols: [String], count: Int)] = []
-    private var places: [String: Int] = [:]
-    private var merges: [(String, String)] = []
+    /// How often each word occurs, by its symbols: places in `symbols`.
+    private var words: [(symbols: [Int], count: Int)] = []
+    private var places: [[Int]: Int] = [:]
+    /// The 256 characters of the alphabet, then what the merges made.
+    private var symbols: [String] = ByteAlphabet.scalars.compactMap {
+        Unicode.Scalar($0).map { String(Character($0)) }
+    }
+    private var merges: [(left: Int, right: Int)] = []
 
     /// Nothing learned yet.
     package init() {}
@@ -15,49 +19,53 @@ package struct BytePairTraining {
         let scalars = text.unicodeScalars.map(\.value)
         let step = PreTokenizationStep.byteLevel(addsPrefixSpace: false, splitsWords: true)
         for word in step.apply(to: scalars, isFirst: true) {
-            let symbols = word.compactMap { Unicode.Scalar($0).map { String(Character($0)) } }
-            let key = symbols.joined()
-            if let place = places[key] {
+            let bytes = word.compactMap { ByteAlphabet.scalars.firstIndex(of: $0) }
+            if let place = places[bytes] {
                 words[place].count += count
             } else {
-                places[key] = words.count
-                words.append((symbols, count))
+                places[bytes] = words.count
+                words.append((bytes, count))
             }
         }
+    }
+
+    /// Two symbols that stand side by side.
+    private struct Pair: Hashable {
+        let left: Int
+        let right: Int
     }
 
     /// Learns until there are `vocabularySize` tokens (the 256 bytes included, special tokens not) or nothing occurs twice.
-    /// Of equally frequent pairs the first in byte order is taken, so that the same texts give the same tokenizer.
+    /// Of equally frequent pairs the one whose symbols came first is taken, so that the same texts give the same tokenizer.
     package mutating func learn(vocabularySize: Int) {
-        while 256 + merges.count < vocabularySize {
-            var counts: [[String]: Int] = [:]
-            for word in words {
-                for index in word.symbols.indices.dropLast() {
-                    counts[[word.symbols[index], word.symbols[index + 1]], default: 0] += word.count
+        while symbols.count < vocabularySize {
+            var counts: [Pair: Int] = [:]
+            for word in words where word.symbols.count > 1 {
+                for (left, right) in zip(word.symbols, word.symbols.dropFirst()) {
+                    counts[Pair(left: left, right: right), default: 0] += word.count
                 }
             }
-            let best = counts.max { left, right in
-                left.value != right.value
-                    ? left.value < right.value
-                    : left.key.joined(separator: " ") > right.key.joined(separator: " ")
+            let best = counts.max {
+                ($0.value, $1.key.left, $1.key.right) < ($1.value, $0.key.left, $0.key.right)
             }
             guard let best, best.value > 1 else { return }
-            merges.append((best.key[0], best.key[1]))
-            for place in words.indices { merge(best.key[0], best.key[1], in: place) }
+            merges.append((best.key.left, best.key.right))
+            symbols.append(symbols[best.key.left] + symbols[best.key.right])
+            for place in words.indices { merge(best.key, into: symbols.count - 1, in: place) }
         }
     }
 
-    private mutating func merge(_ left: String, _ right: String, in place: Int) {
-        let symbols = words[place].symbols
-        guard symbols.count > 1, symbols.contains(left) else { return }
-        var merged: [String] = []
+    private mutating func merge(_ pair: Pair, into symbol: Int, in place: Int) {
+        let old = words[place].symbols
+        guard old.count > 1, old.contains(pair.left) else { return }
+        var merged: [Int] = []
         var index = 0
-        while index < symbols.count {
-            if index + 1 < symbols.count, symbols[index] == left, symbols[index + 1] == right {
-                merged.append(left + right)
+        while index < old.count {
+            if index + 1 < old.count, old[index] == pair.left, old[index + 1] == pair.right {
+                merged.append(symbol)
                 index += 2
             } else {
-                merged.append(symbols[index])
+                merged.append(old[index])
                 index += 1
             }
         }
@@ -66,18 +74,14 @@ package struct BytePairTraining {
 
     /// The bytes of a `tokenizer.json`; `specialTokens` get the first ids.
     package func tokenizerJSON(specialTokens: [String]) -> [UInt8] {
-        let alphabet = ByteAlphabet.scalars.compactMap {
-            Unicode.Scalar($0).map { String(Character($0)) }
-        }
-        let tokens = alphabet + merges.map { $0.0 + $0.1 }
         let added = specialTokens.enumerated().map { id, text in
             #"{"id":\#(id),"content":\#(quoted(text)),"single_word":false,"#
                 + #""lstrip":false,"rstrip":false,"normalized":false,"special":true}"#
         }
         let vocabulary =
             specialTokens.enumerated().map { "\(quoted($1)):\($0)" }
-            + tokens.enumerated().map { "\(quoted($1)):\($0 + specialTokens.count)" }
-        let pairs = merges.map { "[\(quoted($0.0)),\(quoted($0.1))]" }
+            + symbols.enumerated().map { "\(quoted($1)):\($0 + specialTokens.count)" }
+        let pairs = merges.map { "[\(quoted(symbols[$0.left])),\(quoted(symbols[$0.right]))]" }
         return Array(
             (#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":["#
                 + added.joined(separator: ",")

@@ -1,5 +1,6 @@
 //! The figures of an evaluation as a table for people and as JSON.
 internal import Foundation
+package import WadeImage
 
 /// Figures with the words around them.
 package struct FewShotReport: Sendable {
@@ -54,6 +55,25 @@ package struct FewShotReport: Sendable {
         String(
             format: "%.3f (%.2f–%.2f)", value.share, value.interval.lowerBound,
             value.interval.upperBound)
+    }
+
+    /// The plain figures over shots, one line per task, all attributes together.
+    package var plot: LinePlot {
+        let plain = figures.filter { $0.condition == .plain }
+        let shots = unique(plain.map(\.shots)).sorted()
+        let lines = unique(plain.map(\.task)).map { task in
+            LinePlot.Line(
+                name: task,
+                points: shots.compactMap { count in
+                    let some = plain.filter { $0.task == task && $0.shots == count }
+                    guard !some.isEmpty else { return nil }
+                    let sum = some.reduce(Proportion()) { $0 + $1.right }
+                    return (Double(count), sum.share)
+                })
+        }
+        return LinePlot(
+            title: "accuracy over shots", lines: lines, yRange: 0...1, doublesX: true,
+            ticks: shots.map(Double.init))
     }
 
     /// One JSON object per figure, one per line.

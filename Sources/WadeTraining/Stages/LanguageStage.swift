@@ -13,10 +13,12 @@ package struct LanguageStage: TrainingStage {
     private let steps: Int
     /// The share of the steps in which repetition is learned before anything else.
     private let repetitionShare: Double
+    /// Documents behind the held-out scores.
+    private let heldOutDocuments: Int
 
     package init(
         _ configuration: FlamingoConfiguration, encoder: PieceEncoder, seed: UInt64, parts: Int,
-        tokensPerPart: Int, steps: Int, repetitionShare: Double
+        tokensPerPart: Int, steps: Int, repetitionShare: Double, heldOutDocuments: Int = 60
     ) {
         self.configuration = configuration
         self.encoder = encoder
@@ -25,6 +27,7 @@ package struct LanguageStage: TrainingStage {
         self.tokensPerPart = tokensPerPart
         self.steps = steps
         self.repetitionShare = repetitionShare
+        self.heldOutDocuments = heldOutDocuments
     }
 
     package func initialParameters() throws -> [String: Tensor] {
@@ -114,7 +117,7 @@ package struct LanguageStage: TrainingStage {
         var random = RandomStream(seed: VisionStage.heldOutSeed, purpose: 5)
         let writer = DocumentWriter(encoder, labels: .heldOut, hasClips: false)
         var documents: [(kind: String, document: TrainingDocument)] = []
-        while documents.count < 60 {
+        while documents.count < heldOutDocuments {
             if documents.count % 10 == 9 {
                 documents.append(
                     RepetitionText(encoder, vocabulary: configuration.language.vocabularySize)

@@ -18,7 +18,7 @@ package struct StageSettings: Sendable, Equatable {
     package var clip: Float
     /// Everything random follows from this.
     package var seed: UInt64
-    /// Steps between two evaluations.
+    /// Steps between two evaluations; there is one at the end, too. 0 for none.
     package var evaluateEvery: Int
     /// Seconds between two checkpoints.
     package var checkpointSeconds: Int

@@ -67,7 +67,8 @@ package struct Trainer<Stage: TrainingStage> {
                 return nil
             }
             try advance(&state, names, pool, &meter)
-            if state.step % settings.evaluateEvery == 0 || state.step == settings.steps {
+            let every = settings.evaluateEvery
+            if every > 0, state.step % every == 0 || state.step == settings.steps {
                 let scores = try stage.evaluate(state.parameters)
                 try log.evaluated(stage.name, step: state.step, scores)
             }

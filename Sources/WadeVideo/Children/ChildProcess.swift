@@ -1,5 +1,6 @@
 //! What a decoder process does to itself before it touches a file: it dies with its run, writes nothing, and is held to limits.
 internal import CLinux
+internal import FFmpegOnDemand
 internal import Glibc
 
 /// The process that this code runs in, when it is a decoder.
@@ -10,6 +11,9 @@ struct ChildProcess {
     /// Gives up what a decoder has no need of. `parent` is the process that started it; when that has gone already, so does this one.
     init(parent: Int32) {
         guard linux_die_with_parent() == 0, getppid() == parent else { exit(1) }
+        // Before anything is measured or limited: the libraries belong to the process, not to a file. If they are missing, the first
+        // call says so.
+        unsafe _ = ffmpeg_load()
         // Of all processes of a run, a decoder is the one to end when memory runs out.
         ChildProcess.write("500", to: "/proc/self/oom_score_adj")
         guard linux_limit_output() == 0 else { exit(1) }
