@@ -2,14 +2,22 @@
 // The targets of Wade and the walls between them; README.md says what Wade does.
 import PackageDescription
 
+/// Whether the fuzzer of Tests/Fuzzing is built; its README.md says how.
+let fuzzes = Context.environment["WADE_FUZZ"] == "1"
+
+/// Under the fuzzer Wade's own code tells libFuzzer which way it goes.
+let coverage: [SwiftSetting] =
+    fuzzes ? [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])] : []
+
 /// Every pointer use must say `unsafe`, and C types cannot leak out of the room that imports them.
-let house: [SwiftSetting] = [
-    .strictMemorySafety(),
-    .treatAllWarnings(as: .error),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-]
+let house: [SwiftSetting] =
+    [
+        .strictMemorySafety(),
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + coverage
 
 let testing: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny")
@@ -111,6 +119,16 @@ let package = Package(
             name: "WadeEvaluationTests",
             dependencies: ["WadeEvaluation", "WadePipeline", "WadeTestSupport"],
             swiftSettings: testing),
+        .target(
+            name: "WadeFuzzedParsers",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeImage",
+                "WadeVideo",
+            ],
+            path: "Tests/Fuzzing/FuzzedParsers", swiftSettings: testing),
+        .testTarget(
+            name: "WadeFuzzedParsersTests", dependencies: ["WadeFuzzedParsers"],
+            swiftSettings: testing),
         .testTarget(
             name: "WadeTrainingTests",
             dependencies: [
@@ -123,3 +141,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+if fuzzes {
+    package.targets.append(
+        .executableTarget(
+            name: "WadeFuzzer", dependencies: ["WadeFuzzedParsers"], path: "Tests/Fuzzing/Fuzzer",
+            swiftSettings: testing + coverage,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}

@@ -50,11 +50,23 @@ package struct YAMLField {
         case .duplicatedKeysInMapping(let duplicates, let context):
             return .pipeline(
                 place: "\(file):\(context.mark.line):\(context.mark.column)",
-                found: duplicates.sorted().joined(separator: ", ") + " twice",
+                found: duplicates.sorted().map(escaped).joined(separator: ", ") + " twice",
                 expected: "each name once in the values that begin here")
+        case .reader(let problem, let offset, let value, let yaml):
+            let lines = yaml.prefix(offset ?? 0).split(
+                omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            let character = value < 0 ? "" : "the character U+\(String(value, radix: 16)): "
+            return .pipeline(
+                place: "\(file):\(lines.count):\((lines.last?.count ?? 0) + 1)",
+                found: character + problem, expected: "YAML")
         default:
-            return .pipeline(place: "\(file):1:1", found: "\(error)", expected: "YAML")
+            return .pipeline(place: "\(file):1:1", found: escaped("\(error)"), expected: "YAML")
         }
+    }
+
+    /// Text of the file, or about it, for a message that may reach a terminal.
+    private static func escaped(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { $0 += $1.escapedForTerminal }
     }
 
     /// Most aliases of one file: aliases of aliases multiply, and no file of 24 can name more than some thousand values.

@@ -24,7 +24,8 @@ package enum DecoderReply: Equatable, Sendable {
     /// The file is closed.
     case closed
 
-    var message: DecoderMessage {
+    /// The message that says it.
+    package var message: DecoderMessage {
         var writer = WireWriter()
         let kind: UInt8
         switch self {

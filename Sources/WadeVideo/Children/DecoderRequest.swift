@@ -16,7 +16,8 @@ package enum DecoderRequest: Equatable, Sendable {
     /// The most times one request may name.
     static let mostTimes = FrameSampling.mostFrames
 
-    var message: DecoderMessage {
+    /// The message that says it.
+    package var message: DecoderMessage {
         var writer = WireWriter()
         switch self {
         case .open(let limits, let memory):
