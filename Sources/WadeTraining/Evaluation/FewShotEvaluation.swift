@@ -52,7 +52,8 @@ package struct FewShotEvaluation: Sendable {
     private let workers: Int
     private let seed: UInt64
 
-    /// `queries` is the number of questions behind each figure, as far as there are clips.
+    /// `queries` is the number of questions behind each figure. Clips are drawn anew for each: with few clips of a value, questions
+    /// repeat clips, and the intervals, which do not know it, are too narrow.
     package init(
         _ model: Flamingo, _ encoder: PieceEncoder, clips: EvaluatedClips, queries: Int,
         workers: Int, seed: UInt64 = 1

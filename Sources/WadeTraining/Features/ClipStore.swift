@@ -40,6 +40,11 @@ package struct ClipStore: Sendable {
         folder + "/" + String(format: "clips-%04d.safetensors", shard)
     }
 
+    /// Whether the shard at `path` is there and holds what `source` says.
+    static func holds(_ source: String, at path: String) -> Bool {
+        (try? Safetensors.read(path: path))?.metadata["source"] == source
+    }
+
     /// The number of clips.
     package var count: Int { facts.count }
 
@@ -58,8 +63,9 @@ package struct ClipStore: Sendable {
     func path(_ clip: Int) -> Tensor { paths[clip / clipsPerShard][clip % clipsPerShard] }
 
     /// Writes a shard; it appears whole or not at all.
-    static func write(_ clips: [Clip], to path: String) throws {
-        var writer = SafetensorsWriter()
+    /// `source` says what the clips are and what has looked at them.
+    static func write(_ clips: [Clip], to path: String, source: String) throws {
+        var writer = SafetensorsWriter(metadata: ["source": source])
         for (index, clip) in clips.enumerated() {
             writer.add("clip.\(index)", clip.values, as: .bfloat16)
             if let reversed = clip.reversed {

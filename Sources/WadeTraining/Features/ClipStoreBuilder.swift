@@ -5,9 +5,12 @@ internal import WadeImage
 internal import WadePipeline
 internal import WadeTensor
 
-/// Builds what is missing of a store, shard by shard, on all cores; a shard that is there is whole.
+/// Builds what is missing of a store, shard by shard, on all cores; a shard that is there is whole. One that something else has looked
+/// at is made anew.
 struct ClipStoreBuilder {
     let folder: String
+    /// The digest of the parameters that look.
+    let observer: String
     let workers: Int
     let log: TrainingLog
     let stop: StopRequest
@@ -19,7 +22,8 @@ struct ClipStoreBuilder {
     ) throws -> ClipStore? {
         let size = configuration.vision.imageSize
         let frames = configuration.resampler.frames ?? 8
-        return try build(count) { shard in
+        return try build(count, source: "rendered from \(firstSeed), seen by \(observer)") {
+            shard in
             try (0..<TrainingRecipe.clipsPerShard).map { index in
                 let seed = firstSeed &+ UInt64(shard * TrainingRecipe.clipsPerShard + index)
                 let clip = renderer.clip(seed: seed, frames: frames, width: size, height: size)
@@ -36,7 +40,7 @@ struct ClipStoreBuilder {
 
     /// Stores the visual tokens (R, D) of all clips of `store`, forwards and backwards in time; nil when a stop was wished.
     func visualTokens(of store: ClipStore, _ resampler: PerceiverResampler) throws -> ClipStore? {
-        try build(store.count) { shard in
+        try build(store.count, source: "resampled by \(observer)") { shard in
             try (0..<TrainingRecipe.clipsPerShard).map { index in
                 let clip = shard * TrainingRecipe.clipsPerShard + index
                 let features = try store.values(clip)
@@ -49,20 +53,23 @@ struct ClipStoreBuilder {
     }
 
     private func build(
-        _ count: Int, shard make: @escaping @Sendable (Int) throws -> [ClipStore.Clip]
+        _ count: Int, source: String,
+        shard make: @escaping @Sendable (Int) throws -> [ClipStore.Clip]
     ) throws -> ClipStore? {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let shards = count / TrainingRecipe.clipsPerShard
         let folder = self.folder
         let missing = (0..<shards).filter {
-            !FileManager.default.fileExists(atPath: ClipStore.path(folder, shard: $0))
+            !ClipStore.holds(source, at: ClipStore.path(folder, shard: $0))
         }
         let pool = WorkerPool<Int, Result<Int, any Error>>(workers: workers, inFlight: workers) {
             shard in
             MatrixEngine.oneDNN.useThreads(1)
             MatrixEngine.openBLAS.useThreads(1)
             return Result {
-                try ClipStore.write(try make(shard), to: ClipStore.path(folder, shard: shard))
+                try ClipStore.write(
+                    try make(shard), to: ClipStore.path(folder, shard: shard),
+                    source: source)
                 return shard
             }
         }

@@ -223,8 +223,10 @@ private struct PairChoice {
     ) -> Pair? {
         let clips = pool.clips(attribute, value)
         guard !clips.isEmpty else { return nil }
-        var clip = random.element(clips)
-        for _ in 0..<8 where used.contains(clip) { clip = random.element(clips) }
+        // A clip shown twice would teach to match pictures in place of what they show.
+        let fresh = clips.filter { !used.contains($0) }
+        guard !fresh.isEmpty else { return nil }
+        let clip = random.element(fresh)
         used.insert(clip)
         return Pair(clip: clip, attribute: attribute, asks: asks, isKnown: isKnown)
     }

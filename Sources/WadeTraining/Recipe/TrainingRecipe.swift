@@ -40,12 +40,15 @@ package struct TrainingRecipe: Sendable, Equatable {
         try TrainingRecipeReader(path: path).read()
     }
 
-    /// What decides a stage's numbers, in words: a checkpoint of another one is refused. The number of steps may be raised later.
-    func identity(of stage: Stage, _ name: String) -> String {
+    /// What decides a stage's numbers, in words: a checkpoint of another one is refused. `earlier` is the digest of the parameters that
+    /// it builds on. The number of steps may be raised later.
+    func identity(of stage: Stage, _ name: String, earlier: String) -> String {
         var settings = stage.settings
         settings.steps = 0
         settings.evaluateEvery = 0
         settings.checkpointSeconds = 0
-        return "\(name) \(seed) \(settings) \(stage.parts)x\(stage.partSize) \(stage.mixture)"
+        return
+            "\(name) seed \(seed) \(configuration) \(settings) \(stage.parts)x\(stage.partSize) "
+            + "\(stage.repetitionShare) \(stage.mixture) \(clips) clips, behind \(earlier)"
     }
 }

@@ -21,7 +21,7 @@ struct TrainingRecipeReader {
             return field
         }
         let name = try required("name").text()
-        let seed = UInt64(try members["seed"]?.integer(in: 0...1 << 31) ?? 1)
+        let seed = UInt64(try members["seed"]?.integer(in: 0...1 << 14) ?? 1)
         let clips = try required("clips").members(["train", "held_out"])
         let stagesField = try required("stages")
         let names = ["vision", "language", "resampler", "cross_attention", "wiring"]
@@ -30,18 +30,31 @@ struct TrainingRecipeReader {
             guard let field = stages[name] else {
                 throw stagesField.wrong("`\(name)`", found: "no `\(name)`")
             }
-            return try readStage(field, seed: seed)
+            return try readStage(
+                field, seed: seed, hasMixture: name == "cross_attention" || name == "wiring")
         }
         return TrainingRecipe(
             name: name, seed: seed, configuration: try readModel(try required("model"), name: name),
             vision: try stage("vision"), language: try stage("language"),
             resampler: try stage("resampler"), crossAttention: try stage("cross_attention"),
             wiring: try stage("wiring"),
-            clips: try clips["train"]?.integer(in: 200...10_000_000) ?? 20_000,
-            heldOutClips: try clips["held_out"]?.integer(in: 200...100_000) ?? 600)
+            clips: try readCount(clips["train"], else: 20_000),
+            heldOutClips: try readCount(clips["held_out"], else: 600))
     }
 
-    private func readStage(_ field: YAMLField, seed: UInt64) throws -> TrainingRecipe.Stage {
+    /// A number of whole shards.
+    private func readCount(_ field: YAMLField?, else standard: Int) throws -> Int {
+        guard let field else { return standard }
+        let count = try field.integer(in: 200...10_000_000)
+        guard count.isMultiple(of: TrainingRecipe.clipsPerShard) else {
+            throw field.wrong("a multiple of \(TrainingRecipe.clipsPerShard)")
+        }
+        return count
+    }
+
+    private func readStage(_ field: YAMLField, seed: UInt64, hasMixture: Bool) throws
+        -> TrainingRecipe.Stage
+    {
         let members = try field.members([
             "steps", "parts", "frames", "tokens", "clips", "learning_rate", "warmup",
             "constant_share", "weight_decay", "beta2", "repetition_share", "evaluate_every",
@@ -54,6 +67,13 @@ struct TrainingRecipeReader {
                 "`steps`, `learning_rate` and one of `frames`, `tokens`, `clips` (of a part of a batch)",
                 found: "a stage without them")
         }
+        if hasMixture != (members["mixture"] != nil) {
+            throw (members["mixture"] ?? field).wrong(
+                hasMixture ? "`mixture`" : "`mixture` in cross_attention and wiring only",
+                found: hasMixture ? "a stage without it" : nil)
+        }
+        // Fewer clips seldom show an attribute's values more than once.
+        let smallest = hasMixture ? 24 : 4
         let settings = StageSettings(
             steps: try steps.integer(in: 0...100_000_000),
             learningRate: Float(try rate.number(in: 0...1)),
@@ -64,7 +84,7 @@ struct TrainingRecipeReader {
             evaluateEvery: try members["evaluate_every"]?.integer(in: 1...1_000_000) ?? 500)
         return TrainingRecipe.Stage(
             settings: settings, parts: try members["parts"]?.integer(in: 1...1024) ?? 2,
-            partSize: try size.integer(in: 1...1_000_000),
+            partSize: try size.integer(in: smallest...1_000_000),
             mixture: try members["mixture"].map(readMixture) ?? [],
             repetitionShare: try members["repetition_share"]?.number(in: 0...1) ?? 0)
     }

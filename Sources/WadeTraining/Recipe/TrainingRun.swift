@@ -45,6 +45,9 @@ package struct TrainingRun {
         var (tokens, heldOutTokens): (ClipStore?, ClipStore?)
         for stage in Stage.allCases {
             var trained: [String: Tensor]? = [:]
+            let earlier = ParameterDigest(parameters).text
+            // What sees clips: the language model has no part in it.
+            let eye = ParameterDigest(parameters.filter { !$0.key.hasPrefix("language.") }).text
             switch stage {
             case .vision:
                 trained = try train(
@@ -63,10 +66,10 @@ package struct TrainingRun {
                 let vision = try CLIPVisionTransformer(
                     Weights(parameters: parameters, file: folder)["vision"],
                     configuration.vision, arithmetic: Arithmetic())
-                features = try builder("clips").features(
+                features = try builder("clips", seenBy: eye).features(
                     configuration, vision, renderer: renderer, firstSeed: Self.storeSeed,
                     count: recipe.clips)
-                heldOut = try builder("held-out-clips").features(
+                heldOut = try builder("held-out-clips", seenBy: eye).features(
                     configuration, vision, renderer: renderer,
                     firstSeed: VisionStage.heldOutSeed, count: recipe.heldOutClips)
                 if features == nil || heldOut == nil { trained = nil }
@@ -76,14 +79,15 @@ package struct TrainingRun {
                     ResamplerStage(
                         configuration, clips: features, heldOut: heldOut, seed: recipe.seed,
                         parts: recipe.resampler.parts, clipsPerPart: recipe.resampler.partSize),
-                    recipe.resampler)
+                    recipe.resampler, behind: eye)
             case .visualTokens:
                 guard let features, let heldOut else { return false }
                 let resampler = try PerceiverResampler(
                     Weights(parameters: parameters, file: folder)["resampler"],
                     configuration.resampler, arithmetic: Arithmetic())
-                tokens = try builder("visual-tokens").visualTokens(of: features, resampler)
-                heldOutTokens = try builder("held-out-visual-tokens").visualTokens(
+                tokens = try builder("visual-tokens", seenBy: eye).visualTokens(
+                    of: features, resampler)
+                heldOutTokens = try builder("held-out-visual-tokens", seenBy: eye).visualTokens(
                     of: heldOut, resampler)
                 if tokens == nil || heldOutTokens == nil { trained = nil }
             case .crossAttention:
@@ -91,13 +95,14 @@ package struct TrainingRun {
                 trained = try train(
                     flamingo(
                         .crossAttention, configuration, parameters, encoder, tokens,
-                        heldOutTokens, recipe.crossAttention), recipe.crossAttention)
+                        heldOutTokens, recipe.crossAttention), recipe.crossAttention,
+                    behind: earlier)
             case .wiring:
                 guard let features, let heldOut else { return false }
                 trained = try train(
                     flamingo(
                         .wiring, configuration, parameters, encoder, features, heldOut,
-                        recipe.wiring), recipe.wiring)
+                        recipe.wiring), recipe.wiring, behind: earlier)
             case .bundle:
                 try TrainedBundle(configuration: configuration, parameters: parameters)
                     .write(to: folder + "/" + recipe.name, tokenizer: tokenizerPath)
@@ -123,8 +128,9 @@ package struct TrainingRun {
         return encoder
     }
 
-    private func builder(_ name: String) -> ClipStoreBuilder {
-        ClipStoreBuilder(folder: folder + "/" + name, workers: workers, log: log, stop: stop)
+    private func builder(_ name: String, seenBy observer: String) -> ClipStoreBuilder {
+        ClipStoreBuilder(
+            folder: folder + "/" + name, observer: observer, workers: workers, log: log, stop: stop)
     }
 
     private func flamingo(
@@ -139,11 +145,12 @@ package struct TrainingRun {
     }
 
     /// Trains a stage; what is thrown away after it is left out.
-    private func train(_ stage: some TrainingStage, _ numbers: TrainingRecipe.Stage) throws
-        -> [String: Tensor]?
-    {
+    private func train(
+        _ stage: some TrainingStage, _ numbers: TrainingRecipe.Stage, behind earlier: String = ""
+    ) throws -> [String: Tensor]? {
         let trainer = Trainer(
-            stage, numbers.settings, recipe: recipe.identity(of: numbers, stage.name),
+            stage, numbers.settings,
+            recipe: recipe.identity(of: numbers, stage.name, earlier: earlier),
             folder: folder, workers: workers, log: log, stop: stop)
         return try trainer.run()?.filter { !$0.key.hasPrefix("heads.") }
     }

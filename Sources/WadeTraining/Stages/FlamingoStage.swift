@@ -114,13 +114,22 @@ package struct FlamingoStage: TrainingStage {
         var measures: [(name: String, sum: Double, count: Double)] = []
         for entry in mixture {
             var (texts, weight): ([TrainingDocument], Float) = ([], 0)
+            var misses = 0
             while texts.count < entry.documents {
+                guard misses < 1000 else {
+                    throw TrainingError.recipe(
+                        found: "no \(entry.kind.rawValue) among \(clipsPerPart) clips",
+                        expected: "clips enough for a document")
+                }
                 let kind = Self.kind(entry.kind, random: &random)
                 guard
                     let text = writer.document(
                         kind, over: pool, pairs: entry.kind == .captions ? 3 : Self.pairs,
                         random: &random)
-                else { continue }
+                else {
+                    misses += 1
+                    continue
+                }
                 texts.append(text)
                 weight += text.weights.reduce(0, +)
             }

@@ -12,8 +12,8 @@ package struct VisionStage: TrainingStage {
     private let renderer: ClipRenderer
     private let seed: UInt64
     private let clipsPerPart: Int
-    /// Frames taken of each clip.
-    private static let framesPerClip = 4
+    /// Frames taken of each clip; they share many words, so that more of them would be mistaken for each other.
+    private static let framesPerClip = 2
     /// Patches of each frame that look for their thumbnails.
     private static let patchesPerFrame = 2
     private static let temperature: Float = 0.06

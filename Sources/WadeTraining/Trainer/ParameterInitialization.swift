@@ -27,8 +27,11 @@ struct ParameterInitialization {
     }
 
     private static func tensor(_ name: String, _ shape: Shape, seed: UInt64) -> Tensor {
-        let isNorm = name.contains("norm.")
-        if isNorm { return Tensor(repeating: name.hasSuffix("weight") ? 1 : 0, shape: shape) }
+        // The module that the parameter belongs to: `norm`, `norm_media`, `attention_norm`, …
+        let owner = name.split(separator: ".").dropLast().last ?? ""
+        if owner.contains("norm") {
+            return Tensor(repeating: name.hasSuffix("weight") ? 1 : 0, shape: shape)
+        }
         if name.hasSuffix("bias") || name.hasSuffix("gate") || name.hasSuffix("class_embedding") {
             return .zeros(shape)
         }
