@@ -316,6 +316,7 @@ extension ClipFailure {
             code: FailureCode(rawValue: error.code.rawValue) ?? .internal, stage: .decode,
             message: error.message)
         isRetryable = isRetryable || error.isFaultOfSettings
+        isFaultOfSystem = error.isFaultOfSystem
     }
 }
 
