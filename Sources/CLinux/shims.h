@@ -20,21 +20,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Room for one descriptor beside a message, aligned as its header has to be.
+union linux_companion {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+};
+
+// A message of `part`, with `companion` for what comes beside it.
+static inline struct msghdr linux_message(struct iovec *part, union linux_companion *companion) {
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    memset(companion, 0, sizeof *companion);
+    message.msg_iov = part;
+    message.msg_iovlen = 1;
+    message.msg_control = companion;
+    message.msg_controllen = sizeof companion->space;
+    return message;
+}
+
 // Sends `count` bytes, with `descriptor` beside them unless it is negative; what send(2) says. Never raises SIGPIPE.
 static inline ssize_t linux_send(int socket, const void *bytes, size_t count, int descriptor) {
     struct iovec part = {(void *)bytes, count};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    if (descriptor >= 0) {
-        memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control.space;
+    union linux_companion companion;
+    struct msghdr message = linux_message(&part, &companion);
+    if (descriptor < 0) {
+        message.msg_control = NULL;
+        message.msg_controllen = 0;
+    } else {
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
@@ -47,16 +59,8 @@ static inline ssize_t linux_send(int socket, const void *bytes, size_t count, in
 // Receives at most `count` bytes; a descriptor that comes with them is stored in `descriptor`, else -1 is. What recv(2) says.
 static inline ssize_t linux_receive(int socket, void *bytes, size_t count, int *descriptor) {
     struct iovec part = {bytes, count};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control.space;
+    union linux_companion companion;
+    struct msghdr message = linux_message(&part, &companion);
     *descriptor = -1;
     ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (got < 0) return got;
