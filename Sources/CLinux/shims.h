@@ -77,8 +77,12 @@ static inline int linux_socket_pair(int sockets[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets);
 }
 
+// Signals that ask a run to stop. Service managers send them to all of its processes at once, and the clip in work is to be finished.
+static const int linux_stop_signals[] = {SIGHUP, SIGINT, SIGUSR1, SIGTERM};
+
 // Starts `program` (argv: "wade", `argument`, `value`) with nothing but /dev/null as descriptors 0 to 2 and `socket` as 3, every
-// signal as the system has it by default, in a process group of its own, and with one thread for libraries that like many.
+// signal as the system has it by default but those that ask to stop, which are blocked, in a process group of its own, and with one
+// thread for libraries that like many.
 // An error number, or 0 and the new process's id.
 static inline int linux_spawn(
     const char *program, const char *argument, const char *value, int socket, pid_t *process) {
@@ -109,8 +113,10 @@ static inline int linux_spawn(
         free(environment);
         return code;
     }
-    sigset_t none, all;
-    sigemptyset(&none);
+    sigset_t stops, all;
+    sigemptyset(&stops);
+    for (size_t i = 0; i < sizeof linux_stop_signals / sizeof *linux_stop_signals; i++)
+        sigaddset(&stops, linux_stop_signals[i]);
     sigfillset(&all);
     // dup2 of a descriptor to itself clears close-on-exec here (glibc 2.29 and later).
     code = posix_spawn_file_actions_adddup2(&actions, socket, 3);
@@ -121,7 +127,7 @@ static inline int linux_spawn(
     if (!code) code = posix_spawn_file_actions_addclosefrom_np(&actions, 4);
 #endif
     if (!code) code = posix_spawnattr_setsigdefault(&attributes, &all);
-    if (!code) code = posix_spawnattr_setsigmask(&attributes, &none);
+    if (!code) code = posix_spawnattr_setsigmask(&attributes, &stops);
     if (!code) code = posix_spawnattr_setpgroup(&attributes, 0);
     if (!code)
         code = posix_spawnattr_setflags(
