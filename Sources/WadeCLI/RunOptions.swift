@@ -148,12 +148,13 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Run this with /bin/sh when the run is over, however it went.",
+            "Run this with /bin/sh when the run has come to its end, with success or not.",
             discussion: """
                 Its environment tells: WADE_EXIT_CODE, WADE_OUTPUT, WADE_STATUS_FILE, WADE_STOPPED_BY, WADE_FILES, \
                 WADE_FILES_DONE_BEFORE, WADE_DEFERRED, WADE_CLIPS, WADE_ANSWERS, WADE_COPIES, WADE_DEGRADED, WADE_FAILURES, \
                 WADE_PARKED, WADE_SECONDS. What it prints goes to standard error. If it fails, a warning says so and wade's \
-                exit code stays. It is not run when another run holds the output.
+                exit code stays. It is not run when another run holds the output, nor when wade is ended in the middle of a clip: at \
+                the end of the grace, by a second signal, by a kill.
                 """,
             valueName: "command"))
     var onFinish: String?
