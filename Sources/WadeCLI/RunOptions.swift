@@ -76,9 +76,11 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The longest that decoding one clip may take: 90, 90s, 10m; 0 for any time. (default: 5m)",
+            "The longest that one try at decoding a clip may take: 90, 90s, 10m; 0 for any time. (default: 5m)",
             discussion: """
-                Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip                 becomes an error record (timeout). Looking for scene cuts may take twenty times as long.
+                Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip \
+                becomes an error record (timeout). Only a process that crashed before its time was over is followed by a \
+                second try. Looking for scene cuts may take twenty times as long.
                 """,
             valueName: "duration"))
     var fileTimeout: Seconds?
