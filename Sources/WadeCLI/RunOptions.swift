@@ -89,7 +89,8 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp(
             "The memory that the run may take with all its processes: 6G, 800M.",
             discussion: """
-                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large)                 and tried again by a run with another budget. Without this option one file may take 2 GiB.
+                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large) \
+                and tried again by a run with another budget. Without this option one file may take 2 GiB.
                 """,
             valueName: "size"))
     var memory: ByteCount?
