@@ -100,19 +100,49 @@ struct DurabilityTests {
         let stop = StopRequest()
         let said = Mutex<[StopRequest.Reason]>([])
         stop.beforeAbandoning { reason in said.withLock { $0.append(reason) } }
-        stop.abandon()
+        #expect(!stop.abandon())
         stop.stop(.timeLimit)
         stop.stop(.signal(15))
         stop.stop(.signal(2))
         stop.stop(.timeLimit)
         #expect(stop.reason == .signal(15))
-        stop.abandon()
-        stop.abandon()
+        #expect(stop.abandon() && stop.abandon())
         #expect(said.withLock { $0 } == [.signal(15)])
-        stop.beforeAbandoning { reason in said.withLock { $0.append(reason) } }
-        stop.settle()
-        stop.abandon()
-        #expect(said.withLock { $0.count } == 1)
+    }
+
+    @Test("either the run or the end of the grace speaks for it, whoever comes first")
+    func oneSpeaker() {
+        let said = Mutex(0)
+        let abandoned = StopRequest()
+        abandoned.beforeAbandoning { _ in said.withLock { $0 += 1 } }
+        abandoned.stop(.signal(15))
+        abandoned.whileRunning { said.withLock { $0 += 10 } }
+        #expect(abandoned.abandon() && !abandoned.settle())
+        abandoned.whileRunning { said.withLock { $0 += 100 } }
+        #expect(said.withLock { $0 } == 11)
+        let settled = StopRequest()
+        settled.beforeAbandoning { _ in said.withLock { $0 += 1000 } }
+        settled.stop(.signal(15))
+        #expect(settled.settle() && settled.settle() && !settled.abandon())
+        #expect(said.withLock { $0 } == 11)
+    }
+
+    @Test("an end of the run and an end of the grace at the same time make one message, not two")
+    func race() {
+        for _ in 0..<200 {
+            let said = Mutex(0)
+            let stop = StopRequest()
+            stop.stop(.signal(15))
+            stop.beforeAbandoning { _ in said.withLock { $0 += 1 } }
+            DispatchQueue.concurrentPerform(iterations: 2) { number in
+                if number == 0 {
+                    _ = stop.abandon()
+                } else if stop.settle() {
+                    said.withLock { $0 += 1 }
+                }
+            }
+            #expect(said.withLock { $0 } == 1)
+        }
     }
 
     @Test("who asks for a held lock learns the holder, and asking makes no file and holds nothing")

@@ -58,8 +58,8 @@ package struct AnnotationJob: Sendable {
                 latest.update($0)
                 progress($0)
             }
-            stop.settle()
             summary.vanished = vanishedPaths(summary)
+            guard stop.settle() else { return summary }
             try summary.append(besides: output, plan: plan, startedAt: startedAt)
             return summary
         }
