@@ -95,6 +95,24 @@ struct DurabilityTests {
         }
     }
 
+    @Test(
+        "a time of change that lies ahead is waited for 10 s, and by a file without its end in full"
+    )
+    func future() throws {
+        let folder = try TemporaryFolder()
+        let gate = SettledGate(minimumAge: 20)
+        func remaining(_ content: String, ahead: Int) -> Double? {
+            let path = folder.write(content, to: "a.mp4", secondsAgo: -ahead)
+            guard case .young(_, let remaining, _, _) = gate.look(at: path, isKnown: { _ in false })
+            else { return nil }
+            return remaining
+        }
+        let start = "\0\0\0\u{10}ftypisom\0\0\u{2}\0"
+        #expect(remaining(start, ahead: 3600) == 100)
+        #expect(remaining(start + "\0\0\0\u{8}moov", ahead: 3600) == 10)
+        #expect(remaining(start, ahead: 2 * 86_400) == 10)
+    }
+
     @Test("a signal outranks the clock, the first signal stands, and last words are said once")
     func stopRequest() {
         let stop = StopRequest()
