@@ -2,7 +2,9 @@
 import Foundation
 import Testing
 
-@Suite("decoder processes of a run", .enabled(if: BuiltProgram.isReady), .serialized)
+@Suite(
+    "decoder processes of a run", .enabled(if: BuiltProgram.isReady, BuiltProgram.reason),
+    .serialized)
 struct DecoderProcessTests {
     /// Processes that serve the process `run` as decoders.
     private func decoders(of run: Int32) -> [Int32] {

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import WadeTestSupport
 
-@Suite("unattended runs", .enabled(if: BuiltProgram.isReady), .serialized)
+@Suite("unattended runs", .enabled(if: BuiltProgram.isReady, BuiltProgram.reason), .serialized)
 struct UnattendedTests {
     private func paths(_ wade: BuiltProgram, _ output: String = "out.jsonl") throws -> [String] {
         String(decoding: try wade.bytes(output), as: UTF8.self).split(separator: "\n").map { line in

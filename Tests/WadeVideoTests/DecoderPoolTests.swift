@@ -5,7 +5,9 @@ import WadeImage
 
 @testable import WadeVideo
 
-@Suite("decoders in their own processes", .enabled(if: BuiltDecoder.isReady), .serialized)
+@Suite(
+    "decoders in their own processes",
+    .enabled(if: BuiltDecoder.isReady, "the program is not built beside the tests"), .serialized)
 struct DecoderPoolTests {
     private let clips: TestClips
 
