@@ -20,21 +20,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Room for one descriptor beside a message, aligned as its header has to be.
+union linux_companion {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+};
+
+// A message of `part`, with `companion` for what comes beside it.
+static inline struct msghdr linux_message(struct iovec *part, union linux_companion *companion) {
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    memset(companion, 0, sizeof *companion);
+    message.msg_iov = part;
+    message.msg_iovlen = 1;
+    message.msg_control = companion;
+    message.msg_controllen = sizeof companion->space;
+    return message;
+}
+
 // Sends `count` bytes, with `descriptor` beside them unless it is negative; what send(2) says. Never raises SIGPIPE.
 static inline ssize_t linux_send(int socket, const void *bytes, size_t count, int descriptor) {
     struct iovec part = {(void *)bytes, count};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    if (descriptor >= 0) {
-        memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control.space;
+    union linux_companion companion;
+    struct msghdr message = linux_message(&part, &companion);
+    if (descriptor < 0) {
+        message.msg_control = NULL;
+        message.msg_controllen = 0;
+    } else {
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
@@ -47,16 +59,8 @@ static inline ssize_t linux_send(int socket, const void *bytes, size_t count, in
 // Receives at most `count` bytes; a descriptor that comes with them is stored in `descriptor`, else -1 is. What recv(2) says.
 static inline ssize_t linux_receive(int socket, void *bytes, size_t count, int *descriptor) {
     struct iovec part = {bytes, count};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control.space;
+    union linux_companion companion;
+    struct msghdr message = linux_message(&part, &companion);
     *descriptor = -1;
     ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (got < 0) return got;
@@ -73,8 +77,12 @@ static inline int linux_socket_pair(int sockets[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets);
 }
 
+// Signals that ask a run to stop. Service managers send them to all of its processes at once, and the clip in work is to be finished.
+static const int linux_stop_signals[] = {SIGHUP, SIGINT, SIGUSR1, SIGTERM};
+
 // Starts `program` (argv: "wade", `argument`, `value`) with nothing but /dev/null as descriptors 0 to 2 and `socket` as 3, every
-// signal as the system has it by default, in a process group of its own, and with one thread for libraries that like many.
+// signal as the system has it by default but those that ask to stop, which are blocked, in a process group of its own, and with one
+// thread for libraries that like many.
 // An error number, or 0 and the new process's id.
 static inline int linux_spawn(
     const char *program, const char *argument, const char *value, int socket, pid_t *process) {
@@ -105,8 +113,10 @@ static inline int linux_spawn(
         free(environment);
         return code;
     }
-    sigset_t none, all;
-    sigemptyset(&none);
+    sigset_t stops, all;
+    sigemptyset(&stops);
+    for (size_t i = 0; i < sizeof linux_stop_signals / sizeof *linux_stop_signals; i++)
+        sigaddset(&stops, linux_stop_signals[i]);
     sigfillset(&all);
     // dup2 of a descriptor to itself clears close-on-exec here (glibc 2.29 and later).
     code = posix_spawn_file_actions_adddup2(&actions, socket, 3);
@@ -117,7 +127,7 @@ static inline int linux_spawn(
     if (!code) code = posix_spawn_file_actions_addclosefrom_np(&actions, 4);
 #endif
     if (!code) code = posix_spawnattr_setsigdefault(&attributes, &all);
-    if (!code) code = posix_spawnattr_setsigmask(&attributes, &none);
+    if (!code) code = posix_spawnattr_setsigmask(&attributes, &stops);
     if (!code) code = posix_spawnattr_setpgroup(&attributes, 0);
     if (!code)
         code = posix_spawnattr_setflags(

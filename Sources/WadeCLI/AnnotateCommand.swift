@@ -63,18 +63,25 @@ struct AnnotateCommand: ParsableCommand {
             let summary = try job.run(stop: stop) { state in
                 latest.update(state)
                 progress.show(state)
-                warn(logger) { try status?.update(state) }
+                stop.whileRunning { warn(logger) { try status?.update(state) } }
             }
             progress.clear()
+            try leaveUnlessSettled(stop)
             report(summary, to: logger)
             finish(summary, exitCode: summary.exitCode, summary.text, status, logger)
             throw ExitCode(summary.exitCode)
         } catch let error as PipelineError {
             let code = error.report(to: logger)
+            try leaveUnlessSettled(stop)
             // The run that holds the output has the status file, too.
             if code != 75 { finish(nil, exitCode: code, "\(error)", status, logger) }
             throw ExitCode(code)
         }
+    }
+
+    /// The end of the grace may have come just before the end of the run, and has told of it then.
+    private func leaveUnlessSettled(_ stop: StopRequest) throws(ExitCode) {
+        if !stop.settle() { throw ExitCode(stop.reason?.exitCode ?? 1) }
     }
 
     /// Tells whoever wanted to hear of the end; nobody's failure to listen changes the exit code.

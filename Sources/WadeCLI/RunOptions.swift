@@ -76,9 +76,11 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The longest that decoding one clip may take: 90, 90s, 10m; 0 for any time. (default: 5m)",
+            "The longest that one try at decoding a clip may take: 90, 90s, 10m; 0 for any time. (default: 5m)",
             discussion: """
-                Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip                 becomes an error record (timeout). Looking for scene cuts may take twenty times as long.
+                Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip \
+                becomes an error record (timeout). Only a process that crashed before its time was over is followed by a \
+                second try. Looking for scene cuts may take twenty times as long.
                 """,
             valueName: "duration"))
     var fileTimeout: Seconds?
@@ -87,7 +89,8 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp(
             "The memory that the run may take with all its processes: 6G, 800M.",
             discussion: """
-                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large)                 and tried again by a run with another budget. Without this option one file may take 2 GiB.
+                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large) \
+                and tried again by a run with another budget. Without this option one file may take 2 GiB.
                 """,
             valueName: "size"))
     var memory: ByteCount?
@@ -148,12 +151,13 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Run this with /bin/sh when the run is over, however it went.",
+            "Run this with /bin/sh when the run has come to its end, with success or not.",
             discussion: """
                 Its environment tells: WADE_EXIT_CODE, WADE_OUTPUT, WADE_STATUS_FILE, WADE_STOPPED_BY, WADE_FILES, \
                 WADE_FILES_DONE_BEFORE, WADE_DEFERRED, WADE_CLIPS, WADE_ANSWERS, WADE_COPIES, WADE_DEGRADED, WADE_FAILURES, \
                 WADE_PARKED, WADE_SECONDS. What it prints goes to standard error. If it fails, a warning says so and wade's \
-                exit code stays. It is not run when another run holds the output.
+                exit code stays. It is not run when another run holds the output, nor when wade is ended in the middle of a clip: at \
+                the end of the grace, by a second signal, by a kill.
                 """,
             valueName: "command"))
     var onFinish: String?

@@ -37,6 +37,7 @@ struct ScheduleText {
         Nice=19
         CPUSchedulingPolicy=batch
         IOSchedulingClass=idle
+        KillMode=mixed
         KillSignal=SIGTERM
         TimeoutStopSec=\(grace + 20)
         NoNewPrivileges=yes

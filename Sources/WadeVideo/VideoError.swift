@@ -33,6 +33,8 @@ package struct VideoError: Error, Equatable, Sendable, CustomStringConvertible {
     let neededMemory: Int?
     /// Whether another setting than the file is to blame, so that a later run may do better with the same bytes.
     package var isFaultOfSettings = false
+    /// Whether the machine is to blame, so that no file can be decoded: an error of the run and not of a file.
+    package var isFaultOfSystem = false
 
     init(_ code: Code, _ message: String, neededMemory: Int? = nil) {
         self.code = code

@@ -28,6 +28,10 @@ final class BuiltProgram {
     /// Its checkpoint, in pieces small enough to travel with the project.
     static var checkpoint: String { fixture.appendingPathComponent("checkpoint").path }
 
+    /// Why a suite is skipped where it is.
+    static let reason: Comment =
+        "the program is not built beside the tests, or the bundled model is not there"
+
     static var isReady: Bool {
         let program = program.path
         return FileManager.default.isExecutableFile(atPath: program)
@@ -122,7 +126,7 @@ final class BuiltProgram {
     }
 }
 
-@Suite("the command line", .enabled(if: BuiltProgram.isReady), .serialized)
+@Suite("the command line", .enabled(if: BuiltProgram.isReady, BuiltProgram.reason), .serialized)
 struct CommandLineTests {
     @Test(
         "a run that goes well says nothing without a terminal, and the same command again does nothing"

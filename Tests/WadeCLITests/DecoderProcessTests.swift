@@ -2,7 +2,9 @@
 import Foundation
 import Testing
 
-@Suite("decoder processes of a run", .enabled(if: BuiltProgram.isReady), .serialized)
+@Suite(
+    "decoder processes of a run", .enabled(if: BuiltProgram.isReady, BuiltProgram.reason),
+    .serialized)
 struct DecoderProcessTests {
     /// Processes that serve the process `run` as decoders.
     private func decoders(of run: Int32) -> [Int32] {
@@ -105,6 +107,32 @@ struct DecoderProcessTests {
             }
         }
         #expect(payloads[0] == payloads[1] && payloads[0].count == 6)
+    }
+
+    @Test(
+        "FFmpeg's libraries missing or broken end the run with 1 and their name, before any record")
+    func missingLibraries() throws {
+        let wade = try BuiltProgram()
+        try wade.makeClip("in/a.y4m", grey: 40)
+        // First in the output, and an error of its own.
+        try wade.write("", to: "in/0.mp4")
+        _ = try wade.shell("touch -d '1 hour ago' \"$1\"/in/0.mp4")
+        // Found before the system's own, and no libraries.
+        for version in 50..<70 { try wade.write("no library", to: "libavcodec.so.\(version)") }
+        for options in ["", "--memory 900M"] {
+            let run = try wade.shell(
+                """
+                cd "$1"; export LD_LIBRARY_PATH="$1"
+                "$0" annotate in -p p.yaml -o out.jsonl --status-file status.json \(options)
+                """)
+            #expect(run.code == 1)
+            #expect(run.errors.hasPrefix("wade: no clip can be decoded: ffmpeg's libavcodec.so."))
+            #expect(run.errors.filter { $0 == "\n" }.count == 1, "\(run.errors)")
+            #expect(try wade.bytes("out.jsonl").isEmpty)
+        }
+        let frames = try wade.shell("cd \"$1\"; LD_LIBRARY_PATH=. \"$0\" frames in/a.y4m")
+        #expect(frames.code != 0 && frames.errors.contains("libavcodec.so."))
+        #expect(try wade.annotate().code == 3)
     }
 
     @Test("a budget that the model does not fit into ends the run before it begins, with the sizes")

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import WadeTestSupport
 
-@Suite("how runs end", .enabled(if: BuiltProgram.isReady), .serialized)
+@Suite("how runs end", .enabled(if: BuiltProgram.isReady, BuiltProgram.reason), .serialized)
 struct EndingTests {
     private func lines(_ wade: BuiltProgram, _ name: String) throws -> [[String: Any]] {
         try wade.bytes(name).split(separator: 0x0A).map {

@@ -95,24 +95,72 @@ struct DurabilityTests {
         }
     }
 
+    @Test(
+        "a time of change that lies ahead is waited for 10 s, and by a file without its end in full"
+    )
+    func future() throws {
+        let folder = try TemporaryFolder()
+        let gate = SettledGate(minimumAge: 20)
+        func remaining(_ content: String, ahead: Int) -> Double? {
+            let path = folder.write(content, to: "a.mp4", secondsAgo: -ahead)
+            guard case .young(_, let remaining, _, _) = gate.look(at: path, isKnown: { _ in false })
+            else { return nil }
+            return remaining
+        }
+        let start = "\0\0\0\u{10}ftypisom\0\0\u{2}\0"
+        #expect(remaining(start, ahead: 3600) == 100)
+        #expect(remaining(start + "\0\0\0\u{8}moov", ahead: 3600) == 10)
+        #expect(remaining(start, ahead: 2 * 86_400) == 10)
+    }
+
     @Test("a signal outranks the clock, the first signal stands, and last words are said once")
     func stopRequest() {
         let stop = StopRequest()
         let said = Mutex<[StopRequest.Reason]>([])
         stop.beforeAbandoning { reason in said.withLock { $0.append(reason) } }
-        stop.abandon()
+        #expect(!stop.abandon())
         stop.stop(.timeLimit)
         stop.stop(.signal(15))
         stop.stop(.signal(2))
         stop.stop(.timeLimit)
         #expect(stop.reason == .signal(15))
-        stop.abandon()
-        stop.abandon()
+        #expect(stop.abandon() && stop.abandon())
         #expect(said.withLock { $0 } == [.signal(15)])
-        stop.beforeAbandoning { reason in said.withLock { $0.append(reason) } }
-        stop.settle()
-        stop.abandon()
-        #expect(said.withLock { $0.count } == 1)
+    }
+
+    @Test("either the run or the end of the grace speaks for it, whoever comes first")
+    func oneSpeaker() {
+        let said = Mutex(0)
+        let abandoned = StopRequest()
+        abandoned.beforeAbandoning { _ in said.withLock { $0 += 1 } }
+        abandoned.stop(.signal(15))
+        abandoned.whileRunning { said.withLock { $0 += 10 } }
+        #expect(abandoned.abandon() && !abandoned.settle())
+        abandoned.whileRunning { said.withLock { $0 += 100 } }
+        #expect(said.withLock { $0 } == 11)
+        let settled = StopRequest()
+        settled.beforeAbandoning { _ in said.withLock { $0 += 1000 } }
+        settled.stop(.signal(15))
+        #expect(settled.settle() && settled.settle() && !settled.abandon())
+        #expect(said.withLock { $0 } == 11)
+    }
+
+    @Test("an end of the run and an end of the grace at the same time make one message, not two")
+    func race() {
+        for _ in 0..<200 {
+            let said = Mutex(0)
+            let stop = StopRequest()
+            stop.stop(.signal(15))
+            stop.beforeAbandoning { _ in said.withLock { $0 += 1 } }
+            DispatchQueue.concurrentPerform(iterations: 2) { number in
+                if number == 0 {
+                    _ = stop.abandon()
+                } else if stop.settle() {
+                    said.withLock { $0 += 1 }
+                }
+            }
+            #expect(said.withLock { $0 } == 1)
+        }
     }
 
     @Test("who asks for a held lock learns the holder, and asking makes no file and holds nothing")

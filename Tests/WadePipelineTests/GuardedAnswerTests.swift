@@ -124,6 +124,19 @@ struct GuardedAnswerTests {
         #expect(try answers(pipeline(strategy, AnswerGuard(), tokens: 8), [0, 1]) == plain)
     }
 
+    @Test(
+        "an answer that is only improbable ended as it ended and is not said to go round in circles"
+    )
+    func improbable() throws {
+        var strict = AnswerGuard()
+        (strict.repetition, strict.compressionRatio) = (nil, nil)
+        strict.meanLogProbability = 0
+        for answer in try answers(pipeline(.greedy, strict, tokens: 8), [0, 1]) {
+            #expect(answer.attempts == 4 && answer.flags == [])
+            #expect(answer.finish == .length || answer.finish == .eos)
+        }
+    }
+
     @Test("choices are not guarded, and have a compression ratio, too")
     func choices() throws {
         var strict = AnswerGuard()

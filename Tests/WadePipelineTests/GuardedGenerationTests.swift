@@ -69,7 +69,7 @@ struct GuardedGenerationTests {
         let best = try outcome(
             AnswerGuard(), [(short, -0.1), (loop, -0.9), (loop, -0.2), (short, -0.1)])
         #expect(best.generated.ids == [0, 1, 2, 3] && best.attempts == 4)
-        #expect(best.isDegenerate && best.generated.finish == .repetition)
+        #expect(best.fault == .repetitive && best.generated.finish == .repetition)
         #expect(best.generated.logProbabilities == [Float](repeating: -0.9, count: 4))
         var once = AnswerGuard()
         once.attempts = 1
@@ -130,7 +130,8 @@ struct GuardedGenerationTests {
         let retried = try outcome(guardian, [(sentence, -5), ([0, 1], -0.5)])
         #expect(retried.generated.ids == [0, 1] && retried.attempts == 2)
         let none = try outcome(guardian, [(loop, -0.1), (sentence, -5), (sentence, -4)])
-        #expect(none.generated.ids == sentence && none.isDegenerate && none.attempts == 4)
+        #expect(none.generated.ids == sentence && none.fault == .improbable)
+        #expect(none.attempts == 4 && none.generated.finish == .length)
         #expect(none.generated.logProbabilities == [Float](repeating: -4, count: 7))
     }
 

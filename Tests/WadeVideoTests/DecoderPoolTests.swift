@@ -5,7 +5,9 @@ import WadeImage
 
 @testable import WadeVideo
 
-@Suite("decoders in their own processes", .enabled(if: BuiltDecoder.isReady), .serialized)
+@Suite(
+    "decoders in their own processes",
+    .enabled(if: BuiltDecoder.isReady, "the program is not built beside the tests"), .serialized)
 struct DecoderPoolTests {
     private let clips: TestClips
 
@@ -156,8 +158,41 @@ struct DecoderPoolTests {
         #expect(BuiltDecoder.children() == [])
     }
 
+    @Test("signals that ask a whole group of processes to stop leave the clip in work alone")
+    func groupSignals() throws {
+        let pool = BuiltDecoder.pool()
+        let clip = try clips.numbered("a.mp4")
+        var tries = 0
+        let sampled = try pool.read(path: bytes(clip)) { (video) throws(VideoError) in
+            tries += 1
+            for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] {
+                for child in BuiltDecoder.children() { kill(child, signal) }
+            }
+            return try video.frames(at: [0, 1], preprocessing: nil)
+        }.value
+        #expect(tries == 1 && sampled.frames.map(number) == [0, 25])
+        #expect(BuiltDecoder.children().count == 1)
+    }
+
+    @Test("that memory is over is believed of a process without a past; another one is tried first")
+    func memoryOfAUsedDecoder() throws {
+        let pool = BuiltDecoder.pool()
+        let clip = try clips.numbered("a.mp4", frames: 3)
+        _ = try frames(pool, clip, at: [0])
+        var processes: [[Int32]] = []
+        let error = failure { () throws(VideoError) in
+            _ = try pool.read(path: bytes(clip)) { (_) throws(VideoError) -> Int in
+                processes.append(BuiltDecoder.children())
+                throw VideoError(.tooLarge, "no memory")
+            }
+        }
+        #expect(error == VideoError(.tooLarge, "no memory"))
+        #expect(processes.count == 2 && Set(processes).count == 2)
+    }
+
     @Test(
-        "a decoder keeps nothing of its run's: three empty streams, its socket, no signal ignored")
+        "a decoder keeps nothing of its run's: three empty streams, its socket, no signal ignored, only those blocked that ask to stop"
+    )
     func surroundings() throws {
         let pool = BuiltDecoder.pool()
         let held = open(clips.folder.path, O_RDONLY)
@@ -177,10 +212,14 @@ struct DecoderPoolTests {
         }
         let status = try String(
             contentsOf: URL(fileURLWithPath: "/proc/\(child)/status"), encoding: .utf8)
+        let signals = { (name: String) in
+            status.split(separator: "\n").first { $0.hasPrefix(name) }
+                .flatMap { UInt64($0.split(separator: "\t")[1], radix: 16) }
+        }
         // The C library has signals 32 and 33 to itself.
-        let ignored = status.split(separator: "\n").first { $0.hasPrefix("SigIgn:") }
-            .flatMap { UInt64($0.split(separator: "\t")[1], radix: 16) }
-        #expect(ignored.map { $0 & 0x7FFF_FFFF } == 0)
+        #expect(signals("SigIgn:").map { $0 & 0x7FFF_FFFF } == 0)
+        let asking = [SIGHUP, SIGINT, SIGUSR1, SIGTERM].reduce(UInt64(0)) { $0 | 1 << ($1 - 1) }
+        #expect(signals("SigBlk:") == asking)
         let hasNoNewPrivileges = status.contains("NoNewPrivs:\t1")
         #expect(hasNoNewPrivileges)
         let score = try String(

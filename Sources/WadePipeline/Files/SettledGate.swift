@@ -8,6 +8,8 @@ struct SettledGate: Sendable {
     /// A container that says it is not complete has to rest so many times longer: whoever writes it may only have paused. After that it
     /// is taken as it is, and its record says what is wrong with it.
     static let incompleteFactor = 5.0
+    /// Seconds; a time of change that lies further ahead is no time to wait for.
+    static let farFuture = 86_400.0
 
     /// Seconds without a change after which a file counts as settled; 0 takes every file as it is.
     let minimumAge: Int
@@ -30,13 +32,16 @@ struct SettledGate: Sendable {
         let age =
             Double(now.tv_sec) - Double(status.modifiedSeconds)
             + Double(now.tv_nsec - status.modifiedNanoseconds) * 1e-9
-        // A time in the future says nothing about age (cameras, clocks set back): such a file is waited for as a new one.
+        // A time in the future says nothing about age (cameras, clocks set back): such a file is waited for as a new one, and one that is
+        // not complete until that time has come, if it comes within a day.
         let rest = max(0, age)
         let least = Double(minimumAge)
         guard rest < least * Self.incompleteFactor else { return .settled }
         let isIncomplete = ContainerEnd.isMissing(path, size: status.size)
         var remaining = (isIncomplete ? least * Self.incompleteFactor : least) - rest
-        if age < 0 { remaining = min(remaining, Self.patience) }
+        if age < 0, !isIncomplete || age < -Self.farFuture {
+            remaining = min(remaining, Self.patience)
+        }
         guard remaining > 0 else { return .settled }
         return .young(
             age: age, remaining: remaining, isIncomplete: isIncomplete, status)

@@ -239,7 +239,7 @@ package struct FlamingoAnnotator: Sendable {
             outcome = try guarded(options, seed: seed(question.framesDigest))
         } else {
             outcome = .init(
-                generated: try generate(options) { _ in true }, attempts: 1, isDegenerate: false)
+                generated: try generate(options) { _ in true }, attempts: 1, fault: .none)
         }
         return try answer(outcome)
     }
@@ -254,7 +254,8 @@ package struct FlamingoAnnotator: Sendable {
         case .length: answer.finish = .length
         case .repetition: answer.finish = .guard
         }
-        if outcome.isDegenerate {
+        // An answer that is only improbable is whole: it ended as it ended, and its score tells the rest.
+        if outcome.fault == .repetitive {
             answer.finish = .guard
             answer.flags = [.repeatGuard]
         }
@@ -316,6 +317,7 @@ extension ClipFailure {
             code: FailureCode(rawValue: error.code.rawValue) ?? .internal, stage: .decode,
             message: error.message)
         isRetryable = isRetryable || error.isFaultOfSettings
+        isFaultOfSystem = error.isFaultOfSystem
     }
 }
 

@@ -19,12 +19,15 @@ struct GuardedGeneration {
         var generated: Generated
         /// Attempts that were made.
         var attempts: Int
-        /// Whether no attempt passed, so that this is the best of bad ones.
-        var isDegenerate: Bool
+        /// What is wrong with it where no attempt passed, so that this is the best of bad ones.
+        var fault: Fault
+
+        /// Whether no attempt passed.
+        var isDegenerate: Bool { fault != .none }
     }
 
     /// Why an attempt is not good enough, the worst last.
-    private enum Fault: Int {
+    enum Fault: Int {
         case none, improbable, repetitive
     }
 
@@ -56,7 +59,7 @@ struct GuardedGeneration {
             if next.isBetter(than: best) { best = next }
         }
         return Outcome(
-            generated: best.generated, attempts: attempts, isDegenerate: best.fault != .none)
+            generated: best.generated, attempts: attempts, fault: best.fault)
     }
 
     private func attempt(_ options: DecodingOptions) throws -> Attempt {

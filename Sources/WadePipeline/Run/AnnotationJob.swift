@@ -58,8 +58,8 @@ package struct AnnotationJob: Sendable {
                 latest.update($0)
                 progress($0)
             }
-            stop.settle()
             summary.vanished = vanishedPaths(summary)
+            guard stop.settle() else { return summary }
             try summary.append(besides: output, plan: plan, startedAt: startedAt)
             return summary
         }
@@ -92,6 +92,10 @@ package struct AnnotationJob: Sendable {
         return try run.run(
             writer: writer, isReadable: !isStream,
             annotator: {
+                // Before the first record is written: what no file can change is no matter of records.
+                do throws(VideoError) { _ = try decoders.idleMemory() } catch {
+                    if error.isFaultOfSystem { throw PipelineError.system(error.message) }
+                }
                 try ModelLocation(pipeline.model).requireRecordedWeights()
                 let annotator = try FlamingoAnnotator(
                     bundle: ModelBundle(path: model), pipeline: pipeline, decoders: decoders)

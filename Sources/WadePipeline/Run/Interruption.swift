@@ -11,7 +11,8 @@ package enum Interruption {
 
     /// Watches SIGINT, SIGTERM, SIGHUP and SIGUSR1 (Slurm's warning before a time limit), and the clock. The first signal asks the
     /// run to stop; a second one, or the end of the `grace` in seconds, ends the process, which loses nothing: the output holds whole
-    /// lines only. At the end of the grace the run's last words are published first. Writing to a closed pipe and beyond a
+    /// lines only. At the end of the grace the run's last words are published first;
+    /// a run that is done by then and only publishes that is left to end by itself. Writing to a closed pipe and beyond a
     /// file size limit become errors. A signal that is ignored from the start, as `nohup` has it, stays ignored.
     package static func watch(
         limit: TimeLimit?, grace: Int = graceSeconds
@@ -30,8 +31,7 @@ package enum Interruption {
                 queue.asyncAfter(deadline: .now() + .seconds(grace)) {
                     // A second signal must end the process even while this is being told.
                     DispatchQueue.global().async {
-                        stop.abandon()
-                        _exit(128 + number)
+                        if stop.abandon() { _exit(128 + number) }
                     }
                 }
                 withExtendedLifetime(source) {}

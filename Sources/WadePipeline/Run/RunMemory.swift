@@ -25,6 +25,7 @@ struct RunMemory: Sendable {
     func settle(more: Int = 0) throws(PipelineError) {
         let decoder: Int
         do { decoder = try decoders.idleMemory() } catch {
+            if error.isFaultOfSystem { throw .system(error.message) }
             throw .request(
                 found: error.message, expected: "a decoder process, which every run needs")
         }

@@ -39,11 +39,7 @@ package struct RunSummary: Sendable, Equatable {
 
     /// The exit code that these counts mean.
     package var exitCode: Int32 {
-        switch stop {
-        case .signal(let number): return 128 + number
-        case .timeLimit: return 5
-        case nil: break
-        }
+        if let stop { return stop.exitCode }
         guard failures > 0 || !vanished.isEmpty else { return 0 }
         return answers + copies > 0 || hasEarlierAnswers ? 3 : 4
     }

@@ -9,9 +9,23 @@ package final class StopRequest: Sendable {
         case signal(Int32)
         /// The time that the user gave is over.
         case timeLimit
+
+        /// The exit code of a run that it ended.
+        package var exitCode: Int32 {
+            switch self {
+            case .signal(let number): 128 + number
+            case .timeLimit: 5
+            }
+        }
+    }
+
+    /// Who speaks for the run: it itself as long as it works, and in the end whoever came first.
+    private enum Speaker {
+        case running, settled, abandoned
     }
 
     private let wish = Mutex<Reason?>(nil)
+    private let speaker = Mutex(Speaker.running)
     private let lastWords = Mutex<[@Sendable (Reason) -> Void]>([])
 
     /// No wish yet.
@@ -34,18 +48,31 @@ package final class StopRequest: Sendable {
         lastWords.withLock { $0.append(words) }
     }
 
-    /// Publishes the last words, once; what a run publishes itself when it comes to its end is not published again.
-    func abandon() {
-        guard let reason else { return }
-        let words = lastWords.withLock { words in
-            defer { words = [] }
-            return words
+    /// Publishes the last words, once, and says whether the process may end now: not when the run has come to its end by itself, since
+    /// it publishes that then and ends soon.
+    func abandon() -> Bool {
+        guard let reason else { return false }
+        return speaker.withLock { speaker in
+            guard speaker == .running else { return speaker == .abandoned }
+            speaker = .abandoned
+            for say in lastWords.withLock({ $0 }) { say(reason) }
+            return true
         }
-        for say in words { say(reason) }
     }
 
-    /// The run has come to its end: it speaks for itself.
-    func settle() {
-        lastWords.withLock { $0 = [] }
+    /// Says whether the run, come to its end, is to publish that; not when it was abandoned first. Waits for last words that are just
+    /// being said.
+    package func settle() -> Bool {
+        speaker.withLock { speaker in
+            if speaker == .running { speaker = .settled }
+            return speaker == .settled
+        }
+    }
+
+    /// Says something on the way, unless the run has ended; last words wait for it.
+    package func whileRunning(_ say: () -> Void) {
+        speaker.withLock { speaker in
+            if speaker == .running { say() }
+        }
     }
 }

@@ -7,13 +7,14 @@ internal import Glibc
 struct ChildProcess {
     /// Bytes of address space with nothing to do.
     private let addressSpace: Int
+    /// Why nothing can be decoded on this machine: FFmpeg's libraries are missing, or others than the program was built with.
+    let complaint: String?
 
     /// Gives up what a decoder has no need of. `parent` is the process that started it; when that has gone already, so does this one.
     init(parent: Int32) {
         guard linux_die_with_parent() == 0, getppid() == parent else { exit(1) }
-        // Before anything is measured or limited: the libraries belong to the process, not to a file. If they are missing, the first
-        // call says so.
-        unsafe _ = ffmpeg_load()
+        // Before anything is measured or limited: the libraries belong to the process, not to a file.
+        complaint = unsafe ffmpeg_load().map { unsafe String(cString: $0) }
         // Of all processes of a run, a decoder is the one to end when memory runs out.
         ChildProcess.write("500", to: "/proc/self/oom_score_adj")
         guard linux_limit_output() == 0 else { exit(1) }

@@ -17,8 +17,11 @@ final class DecoderChild: Sendable {
     private static let startSeconds = 60.0
     /// Replies without pictures are short; the times of all cuts of a long film are the longest.
     static let longestReply = 16 << 20
+    /// The first word is a number, or a sentence about what is missing.
+    private static let longestGreeting = 4096
 
-    /// Starts a decoder with `spawner` and waits until it is ready, until `end` at most.
+    /// Starts a decoder with `spawner` and waits until it is ready, until `end` at most. The error of one that finds nothing to decode
+    /// with is the system's.
     init(spawner: ChildSpawner, until end: UInt64) throws(VideoError) {
         let start = spawner.start()
         guard start.code == 0 else {
@@ -27,18 +30,31 @@ final class DecoderChild: Sendable {
         }
         process = start.process
         socket = DecoderSocket(descriptor: start.socket)
-        do {
-            let (message, file) = try socket.receive(
-                atMost: 64, deadline: min(end, Self.deadline(seconds: Self.startSeconds)))
-            if file >= 0 { close(file) }
-            guard case .ready(let bytes) = try? DecoderReply(message) else {
-                throw DecoderSocket.Failure.garbled(WireError("another first word"))
-            }
-            resident = bytes
+        do throws(VideoError) {
+            resident = try Self.greeting(
+                socket, deadline: min(end, Self.deadline(seconds: Self.startSeconds)))
         } catch {
             _ = Self.end(start.process, patience: 0)
-            if InputState.now() >= end { throw VideoError.overTime }
-            throw VideoError(.decoderCrashed, "the decoder process did not start")
+            if !error.isFaultOfSystem, InputState.now() >= end { throw VideoError.overTime }
+            throw error
+        }
+    }
+
+    /// The bytes that a new process at the other end of `socket` says that it has resident.
+    private static func greeting(_ socket: borrowing DecoderSocket, deadline: UInt64)
+        throws(VideoError) -> Int
+    {
+        guard
+            let (message, file) = try? socket.receive(
+                atMost: longestGreeting, deadline: deadline)
+        else { throw VideoError(.decoderCrashed, "the decoder process did not start") }
+        if file >= 0 { close(file) }
+        switch try? DecoderReply(message) {
+        case .ready(let bytes): return bytes
+        case .failed(var error):
+            error.isFaultOfSystem = true
+            throw error
+        default: throw VideoError(.decoderCrashed, "the decoder process did not start")
         }
     }
 

@@ -6,7 +6,8 @@ internal import Synchronization
 /// Opens files in decoder processes.
 ///
 /// Note [What one file can cost]: a decoder that crashes, hangs or eats memory is ended and costs that file's record only. After a
-/// crash the file gets one more try in a fresh process; after its time or its memory is over it gets none. With a budget, a file is
+/// crash the file gets one more try in a fresh process; after its time is over it gets none, and neither after its memory is over,
+/// unless its process had files before, whose leavings count. With a budget, a file is
 /// first opened with little memory; when its headers say that it takes more, it waits until that much is free, and when there is
 /// not that much at all, it is tried alone with everything there is. What is granted is what the kernel enforces
 /// (RLIMIT_AS), so a wrong estimate costs the file and not the budget.
@@ -62,10 +63,14 @@ package final class DecoderPool: Sendable {
         defer { places.signal() }
         var grant = Grant(budget)
         var hasCrashed = false
+        // Whether the next try needs a process that has had no file, and whether the last one had one that has.
+        var (needsFresh, wasUsed) = (false, false)
         while true {
             let lease = grant.lease()
             do throws(VideoError) {
-                switch try attempt(file, isFresh: hasCrashed, grant, companion, body) {
+                switch try attempt(
+                    file, isFresh: needsFresh, wasUsed: &wasUsed, grant, companion, body)
+                {
                 case .done(let value, let rest):
                     lease?.shrink(to: rest)
                     return (value, lease)
@@ -75,8 +80,11 @@ package final class DecoderPool: Sendable {
                 let mayGrow = grant.canGrow
                 if error.code == .decoderCrashed, !hasCrashed {
                     // A decoder that got too little may well crash instead of saying so.
-                    hasCrashed = true
+                    (hasCrashed, needsFresh) = (true, true)
                     if mayGrow { grant.raise(to: .max) }
+                } else if error.code == .tooLarge, wasUsed, !error.isFaultOfSettings {
+                    // RLIMIT_AS counts what earlier files have left mapped.
+                    needsFresh = true
                 } else if error.code == .tooLarge, mayGrow {
                     grant.raise(to: .max)
                 } else {
@@ -93,12 +101,14 @@ package final class DecoderPool: Sendable {
 
     /// One try: the body's value, or how much memory it takes. A process that had to report an error is not used again.
     private func attempt<Value>(
-        _ file: borrowing InputFile, isFresh: Bool, _ grant: Grant,
+        _ file: borrowing InputFile, isFresh: Bool, wasUsed: inout Bool, _ grant: Grant,
         _ companion: (VideoMetadata) -> Int,
         _ body: (inout OpenVideo) throws(VideoError) -> Value
     ) throws(VideoError) -> Attempt<Value> {
         let deadline = OpenVideo.deadline(limits)
+        wasUsed = false
         let one = isFresh ? try start(until: deadline) : try take(until: deadline)
+        wasUsed = one.files > 0
         var limits = limits
         limits.maximumMemory = grant.isChecked ? grant.bytes : .max
         try one.child.send(

@@ -9,7 +9,7 @@ package enum DecoderReply: Equatable, Sendable {
     case opened(VideoMetadata, memory: Int)
     /// The file is not opened, for decoding it takes more memory than was granted.
     case needs(memory: Int)
-    /// The request failed.
+    /// The request failed; as the first word, no request can be served on this machine.
     case failed(VideoError)
     /// The request is being worked on, and has come further.
     case progress

@@ -37,6 +37,9 @@ package struct DecoderServer: ~Copyable {
     }
 
     private func run() throws(DecoderSocket.Failure) {
+        if let complaint = process.complaint {
+            return try say(.failed(VideoError(.inputOutput, complaint)))
+        }
         try say(.ready(resident: ProcessMemory.resident))
         var next = try request()
         while true {
