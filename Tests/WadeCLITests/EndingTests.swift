@@ -87,6 +87,21 @@ struct EndingTests {
         #expect(texts(all) == texts(try lines(wade, "whole.jsonl")))
     }
 
+    @Test("a signal ends the reading of huge files at once, on as many workers as there are cores")
+    func signalWhileReading() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 1)
+        let run = try wade.shell(
+            """
+            cd "$1"; truncate -s 1T in/a.mkv in/b.mp4; touch -d '1 hour ago' in/a.mkv in/b.mp4
+            "$0" annotate in/a.mkv in/b.mp4 -p p.yaml -o out.jsonl --workers 2 --grace 600 & pid=$!
+            while ! test -e out.jsonl; do sleep 0.01; done; sleep 0.3
+            kill $pid; wait $pid; echo $?; rm in/a.mkv in/b.mp4
+            """)
+        #expect(run.output == "143\n")
+        #expect(try lines(wade, "out.jsonl").isEmpty)
+    }
+
     @Test(
         "a device that is always full ends the run with 1, one that is never full takes the lines")
     func devices() throws {

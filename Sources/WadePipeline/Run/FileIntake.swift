@@ -29,7 +29,7 @@ struct FileIntake: Sendable {
     let ledger: Ledger
     /// The clips of a file.
     let cut: ClipCutter
-    /// Ends the waiting for young files.
+    /// Ends the waiting for young files and the reading of large ones.
     let stop: StopRequest
 
     /// What can be said about `file` without decoding more than its clips' borders.
@@ -44,9 +44,11 @@ struct FileIntake: Sendable {
         }
         do {
             let identity = try ContentIdentity.read(
-                file.path, known: { ledger.content(of: file.relativePath, status: $0) })
+                file.path, known: { ledger.content(of: file.relativePath, status: $0) }, stop: stop)
             return IntakenFile(file: file, outcome: spans(of: file, identity))
         } catch  where error.code == .changedWhileReading && !file.isArgument {
+            return IntakenFile(file: file, outcome: .deferred)
+        } catch  where error.code == .timeout && stop.reason != nil {
             return IntakenFile(file: file, outcome: .deferred)
         } catch {
             let outcome =

@@ -1,5 +1,6 @@
 //! Signals and the clock: who asks a run to stop.
 import Dispatch
+import Foundation
 import Glibc
 import Synchronization
 
@@ -29,8 +30,9 @@ package enum Interruption {
                 if case .signal = stop.reason { _exit(128 + number) }
                 stop.stop(.signal(number))
                 queue.asyncAfter(deadline: .now() + .seconds(grace)) {
-                    // A second signal must end the process even while this is being told.
-                    DispatchQueue.global().async {
+                    // A second signal must end the process even while this is being told. A thread of its own: Dispatch's have
+                    // their hands full when there are as many workers as cores.
+                    Thread.detachNewThread {
                         if stop.abandon() { _exit(128 + number) }
                     }
                 }
