@@ -2,14 +2,22 @@
 // The targets of Wade and the walls between them; README.md says what Wade does.
 import PackageDescription
 
+/// Whether the fuzzer of Tests/Fuzzing is built; its README.md says how.
+let fuzzes = Context.environment["WADE_FUZZ"] == "1"
+
+/// Under the fuzzer Wade's own code tells libFuzzer which way it goes.
+let coverage: [SwiftSetting] =
+    fuzzes ? [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])] : []
+
 /// Every pointer use must say `unsafe`, and C types cannot leak out of the room that imports them.
-let house: [SwiftSetting] = [
-    .strictMemorySafety(),
-    .treatAllWarnings(as: .error),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-]
+let house: [SwiftSetting] =
+    [
+        .strictMemorySafety(),
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + coverage
 
 let testing: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny")
@@ -27,19 +35,24 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        // FFmpeg's headers only: FFmpegOnDemand loads the libraries, so that a start that needs none is quick.
         .systemLibrary(
             name: "CFFmpeg",
-            pkgConfig: "libavformat libavcodec libswscale libavutil",
             providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(
             name: "WadeTensor", dependencies: ["COneDNN", "COpenBLAS"], swiftSettings: house),
         .target(name: "WadeImage", dependencies: ["CZlib"], swiftSettings: house),
-        .target(name: "WadeVideo", dependencies: ["CFFmpeg", "WadeImage"], swiftSettings: house),
+        .target(name: "FFmpegOnDemand"),
+        .target(
+            name: "WadeVideo",
+            dependencies: ["CFFmpeg", "FFmpegOnDemand", "CLinux", "CZlib", "WadeImage"],
+            swiftSettings: house),
         .target(name: "WadeTokenizer", swiftSettings: house),
         .target(
             name: "WadeFlamingo", dependencies: ["WadeTensor", "WadeImage"],
@@ -47,7 +60,8 @@ let package = Package(
         .target(
             name: "WadePipeline",
             dependencies: [
-                "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo", "WadeImage",
+                "CLinux", "CZlib", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
+                "WadeImage",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -55,10 +69,18 @@ let package = Package(
             resources: [.embedInCode("Resources/annotation.schema.json")],
             swiftSettings: house),
         .target(name: "WadeEvaluation", swiftSettings: house),
+        .target(
+            name: "WadeTraining",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
+                "WadeImage", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house),
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeVideo", "WadeImage",
+                "WadePipeline", "WadeTraining", "WadeFlamingo", "WadeTensor", "WadeVideo",
+                "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -88,15 +110,42 @@ let package = Package(
         .testTarget(
             name: "WadePipelineTests",
             dependencies: [
-                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeTestSupport",
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
+                "CLinux",
+                "WadeTestSupport",
             ],
             swiftSettings: testing),
         .testTarget(
             name: "WadeEvaluationTests",
             dependencies: ["WadeEvaluation", "WadePipeline", "WadeTestSupport"],
             swiftSettings: testing),
+        .target(
+            name: "WadeFuzzedParsers",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeImage",
+                "WadeVideo",
+            ],
+            path: "Tests/Fuzzing/FuzzedParsers", swiftSettings: testing),
+        .testTarget(
+            name: "WadeFuzzedParsersTests", dependencies: ["WadeFuzzedParsers"],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeTrainingTests",
+            dependencies: [
+                "WadeTraining", "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer",
+                "WadeVideo", "WadeImage", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),
     ],
     swiftLanguageModes: [.v6]
 )
+
+if fuzzes {
+    package.targets.append(
+        .executableTarget(
+            name: "WadeFuzzer", dependencies: ["WadeFuzzedParsers"], path: "Tests/Fuzzing/Fuzzer",
+            swiftSettings: testing + coverage,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}

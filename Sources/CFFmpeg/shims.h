@@ -91,6 +91,13 @@ static inline int ffmpeg_convert(void *context, const AVFrame *frame, uint8_t *o
         frame->height, planes, strides);
 }
 
+// Converts the whole of `frame` into `target`, which holds the converter's target format and size; the number of rows written.
+static inline int ffmpeg_convert_frame(void *context, const AVFrame *frame, AVFrame *target) {
+    return sws_scale(
+        (struct SwsContext *)context, (const uint8_t *const *)frame->data, frame->linesize, 0,
+        frame->height, target->data, target->linesize);
+}
+
 // The last warning or error that FFmpeg logged on this thread (256 bytes); decoding runs on the calling thread.
 static inline char *ffmpeg_log_line(void) {
     static _Thread_local char line[256];

@@ -159,4 +159,100 @@ static inline dnnl_status_t wade_matmul_run(
     return status;
 }
 
+#if DNNL_VERSION_MAJOR >= 3
+typedef dnnl_memory_desc_t wade_row_desc;
+static inline dnnl_status_t wade_row_create(wade_row_desc *row, dnnl_dim_t count) {
+    const dnnl_dims_t dims = {count};
+    return dnnl_memory_desc_create_with_tag(row, 1, dims, dnnl_f32, dnnl_a);
+}
+#define WADE_ROW(row) (row)
+#define WADE_ROW_DESTROY(row) dnnl_memory_desc_destroy(row)
+#else
+typedef dnnl_memory_desc_t wade_row_desc;
+static inline dnnl_status_t wade_row_create(wade_row_desc *row, dnnl_dim_t count) {
+    const dnnl_dims_t dims = {count};
+    return dnnl_memory_desc_init_by_tag(row, 1, dims, dnnl_f32, dnnl_a);
+}
+#define WADE_ROW(row) (&(row))
+#define WADE_ROW_DESTROY(row) ((void)0)
+#endif
+
+// Makes the description of y = f(x), or of dx = f'(x) * dy given the one of y = f(x).
+static inline dnnl_status_t wade_eltwise_describe(
+    dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_alg_kind_t algorithm, float alpha,
+    wade_row_desc row, const_dnnl_primitive_desc_t forward) {
+#if DNNL_VERSION_MAJOR >= 3
+    return forward
+        ? dnnl_eltwise_backward_primitive_desc_create(
+              out, engine, algorithm, row, row, row, alpha, 0, forward, NULL)
+        : dnnl_eltwise_forward_primitive_desc_create(
+              out, engine, dnnl_forward_training, algorithm, row, row, alpha, 0, NULL);
+#else
+    dnnl_eltwise_desc_t operation;
+    dnnl_status_t status = forward
+        ? dnnl_eltwise_backward_desc_init(&operation, algorithm, &row, &row, alpha, 0)
+        : dnnl_eltwise_forward_desc_init(
+              &operation, dnnl_forward_training, algorithm, &row, alpha, 0);
+    if (status != dnnl_success) return status;
+    return dnnl_primitive_desc_create(out, &operation, NULL, engine, forward);
+#endif
+}
+
+// Runs y = f(x) where `gradient` is NULL, else y = f'(x) * gradient, on `count` values.
+// oneDNN keeps the compiled code of a description by itself, so making it anew costs little.
+static inline dnnl_status_t wade_eltwise(
+    dnnl_alg_kind_t algorithm, float alpha, dnnl_dim_t count, const float *x,
+    const float *gradient, float *y) {
+    dnnl_engine_t engine = NULL;
+    dnnl_primitive_desc_t forward = NULL, backward = NULL;
+    dnnl_primitive_t primitive = NULL;
+    dnnl_stream_t stream = NULL;
+    dnnl_memory_t source = NULL, given = NULL, result = NULL;
+    wade_row_desc row;
+    dnnl_status_t status = wade_row_create(&row, count);
+    if (status != dnnl_success) return status;
+    status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    if (status == dnnl_success)
+        status = wade_eltwise_describe(&forward, engine, algorithm, alpha, row, NULL);
+    if (status == dnnl_success && gradient)
+        status = wade_eltwise_describe(&backward, engine, algorithm, alpha, row, forward);
+    if (status == dnnl_success)
+        status = dnnl_primitive_create(&primitive, gradient ? backward : forward);
+    if (status == dnnl_success) status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&source, WADE_ROW(row), engine, (void *)x);
+    if (status == dnnl_success && gradient)
+        status = dnnl_memory_create(&given, WADE_ROW(row), engine, (void *)gradient);
+    if (status == dnnl_success) status = dnnl_memory_create(&result, WADE_ROW(row), engine, y);
+    if (status == dnnl_success) {
+        const dnnl_exec_arg_t arguments[3] = {
+            {DNNL_ARG_SRC, source},
+            {gradient ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST, result},
+            {DNNL_ARG_DIFF_DST, given}};
+        status = dnnl_primitive_execute(primitive, stream, gradient ? 3 : 2, arguments);
+        if (status == dnnl_success) status = dnnl_stream_wait(stream);
+    }
+    if (result) dnnl_memory_destroy(result);
+    if (given) dnnl_memory_destroy(given);
+    if (source) dnnl_memory_destroy(source);
+    if (stream) dnnl_stream_destroy(stream);
+    if (primitive) dnnl_primitive_destroy(primitive);
+    if (backward) dnnl_primitive_desc_destroy(backward);
+    if (forward) dnnl_primitive_desc_destroy(forward);
+    if (engine) dnnl_engine_destroy(engine);
+    WADE_ROW_DESTROY(row);
+    return status;
+}
+
+static inline dnnl_status_t wade_eltwise_forward(
+    dnnl_alg_kind_t algorithm, float alpha, dnnl_dim_t count, const float *x, float *y) {
+    return wade_eltwise(algorithm, alpha, count, x, NULL, y);
+}
+
+static inline dnnl_status_t wade_eltwise_backward(
+    dnnl_alg_kind_t algorithm, float alpha, dnnl_dim_t count, const float *x, const float *gradient,
+    float *y) {
+    return wade_eltwise(algorithm, alpha, count, x, gradient, y);
+}
+
 #endif

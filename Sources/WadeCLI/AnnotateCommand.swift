@@ -40,9 +40,20 @@ struct AnnotateCommand: ParsableCommand {
 
     func run() throws {
         let logger = logging.logger()
-        let stop = Interruption.watch(limit: options.timeLimit)
+        if options.nice, !LowPriority.take() {
+            logger.warning("--nice: the system refuses a lower priority")
+        }
+        let stop = Interruption.watch(
+            limit: options.timeLimit, grace: options.grace?.count ?? Interruption.graceSeconds)
         var status = options.statusFile.map {
             StatusFile(path: PathBytes($0), output: output)
+        }
+        let latest = LatestSummary()
+        if let status {
+            stop.beforeAbandoning { reason in
+                let summary = latest.stopped(by: reason)
+                try? status.finish(summary, exitCode: summary.exitCode, message: summary.text)
+            }
         }
         do {
             let job = AnnotationJob(
@@ -50,19 +61,27 @@ struct AnnotateCommand: ParsableCommand {
                 settings: options.settings)
             let progress = ProgressLine(isShown: logging.showsProgress)
             let summary = try job.run(stop: stop) { state in
+                latest.update(state)
                 progress.show(state)
-                warn(logger) { try status?.update(state) }
+                stop.whileRunning { warn(logger) { try status?.update(state) } }
             }
             progress.clear()
+            try leaveUnlessSettled(stop)
             report(summary, to: logger)
             finish(summary, exitCode: summary.exitCode, summary.text, status, logger)
             throw ExitCode(summary.exitCode)
         } catch let error as PipelineError {
             let code = error.report(to: logger)
+            try leaveUnlessSettled(stop)
             // The run that holds the output has the status file, too.
             if code != 75 { finish(nil, exitCode: code, "\(error)", status, logger) }
             throw ExitCode(code)
         }
+    }
+
+    /// The end of the grace may have come just before the end of the run, and has told of it then.
+    private func leaveUnlessSettled(_ stop: StopRequest) throws(ExitCode) {
+        if !stop.settle() { throw ExitCode(stop.reason?.exitCode ?? 1) }
     }
 
     /// Tells whoever wanted to hear of the end; nobody's failure to listen changes the exit code.
@@ -85,6 +104,9 @@ struct AnnotateCommand: ParsableCommand {
     /// Clips that failed are worth a word without being asked; success is not.
     private func report(_ summary: RunSummary, to logger: Logger) {
         logger.info("\(summary.text)")
+        for path in summary.vanished {
+            logger.warning("\(path): it was there when the run began and is gone")
+        }
         guard summary.failures > 0 else { return }
         let codes = summary.failureCodes.sorted { $0.key < $1.key }
             .map { "\($0.value) \($0.key)" }.joined(separator: ", ")

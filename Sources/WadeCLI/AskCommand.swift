@@ -57,7 +57,8 @@ struct AskCommand: ParsableCommand {
         if let frames { plan.sampling = .uniform(count: frames) }
         let task = plan.ask(question, maxNewTokens: maxNewTokens)
         let bundle = try ModelBundle(path: ModelLocation(plan.model).folder)
-        let annotator = try FlamingoAnnotator(bundle: bundle, pipeline: plan)
+        let annotator = try FlamingoAnnotator(
+            bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1))
         switch annotator.answer(task, about: video) {
         case .success(let text): try StandardOutput.line(text)
         case .failure(let failure):

@@ -58,7 +58,8 @@ struct FramesCommand: ParsableCommand {
         if let frames { sampling = .uniform(count: frames) }
         if let fps { sampling = .rate(perSecond: fps, limit: 64) }
         let inspection = try FrameInspection(
-            path: video, sampling: sampling, segmentation: plan?.segmentation ?? .whole)
+            path: video, sampling: sampling, segmentation: plan?.segmentation ?? .whole,
+            decoders: DecoderPool(capacity: 1))
         if json {
             return try StandardOutput.write(try inspection.jsonLines())
         }

@@ -46,6 +46,24 @@ struct TimeOfDay: ExpressibleByArgument {
     }
 }
 
+/// A size in bytes, by powers of 1024: `6G`, `512M`, `800000K` or plain bytes.
+struct ByteCount: ExpressibleByArgument {
+    /// The size.
+    let count: Int
+
+    init?(argument: String) {
+        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
+        let unit = argument.last.flatMap { units[Character($0.uppercased())] }
+        let digits = unit == nil ? argument[...] : argument.dropLast()
+        guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let number = Int(digits) else {
+            return nil
+        }
+        let (count, isTooLarge) = number.multipliedReportingOverflow(by: unit ?? 1)
+        guard !isTooLarge, count > 0, count <= 1 << 50 else { return nil }
+        self.count = count
+    }
+}
+
 extension FileOrder: ExpressibleByArgument {}
 
 /// Which files are taken, in which order, for how long, and who is told.
@@ -53,16 +71,41 @@ struct RunOptions: ParsableArguments {
     @Option(help: "Threads that decode and encode; as many as cores if not given.")
     var workers: Int?
 
-    @Option(help: "How often later runs try again what may have failed by chance.")
+    @Option(help: "How often later runs of this version try again what may have failed by chance.")
     var retries = 2
+
+    @Option(
+        help: ArgumentHelp(
+            "The longest that one try at decoding a clip may take: 90, 90s, 10m; 0 for any time. (default: 5m)",
+            discussion: """
+                Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip \
+                becomes an error record (timeout). Only a process that crashed before its time was over is followed by a \
+                second try. Looking for scene cuts may take twenty times as long.
+                """,
+            valueName: "duration"))
+    var fileTimeout: Seconds?
+
+    @Option(
+        help: ArgumentHelp(
+            "The memory that the run may take with all its processes: 6G, 800M.",
+            discussion: """
+                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large) \
+                and tried again by a run with another budget. Without this option one file may take 2 GiB.
+                """,
+            valueName: "size"))
+    var memory: ByteCount?
+
+    @Flag(help: "Leave the machine to others: the lowest priority for the processor and the disk.")
+    var nice = false
 
     @Option(
         help: ArgumentHelp(
             "Leave files in folders alone that changed less than this ago: 90, 90s, 10m, 2h. (default: 2s)",
             discussion: """
                 A file that will be old enough within 10 s is waited for and looked at a second time; others count as \
-                deferred and are done by the first run after their copying has ended. An mp4 without its index, or with less \
-                data than it announces, has to rest five times as long. Files that are named are always tried; 0 takes all.
+                deferred and are done by the first run after their copying has ended. An mp4 without its index, and an mp4, mkv, \
+                webm, avi or ts with less data than it announces, has to rest five times as long before it is taken as it is. \
+                Where copies may hang for longer, ask for more. Files that are named are always tried; 0 takes all.
                 """,
             valueName: "duration"))
     var minAge: Seconds?
@@ -78,6 +121,16 @@ struct RunOptions: ParsableArguments {
             "Begin no new clip after this time of day, in local time; exit code 5. Logs are in UTC.",
             valueName: "HH:MM"))
     var until: TimeOfDay?
+
+    @Option(
+        help: ArgumentHelp(
+            "After SIGTERM, SIGINT, SIGHUP or SIGUSR1 the clip in work has this long. (default: \(Interruption.graceSeconds)s)",
+            discussion: """
+                Then it is dropped and left to the next run. A second signal ends the run at once. The exit code is 128 plus the \
+                signal's number. A signal that was ignored when the run began stays ignored.
+                """,
+            valueName: "duration"))
+    var grace: Seconds?
 
     @Option(
         help: ArgumentHelp(
@@ -98,12 +151,13 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Run this with /bin/sh when the run is over, however it went.",
+            "Run this with /bin/sh when the run has come to its end, with success or not.",
             discussion: """
                 Its environment tells: WADE_EXIT_CODE, WADE_OUTPUT, WADE_STATUS_FILE, WADE_STOPPED_BY, WADE_FILES, \
                 WADE_FILES_DONE_BEFORE, WADE_DEFERRED, WADE_CLIPS, WADE_ANSWERS, WADE_COPIES, WADE_DEGRADED, WADE_FAILURES, \
                 WADE_PARKED, WADE_SECONDS. What it prints goes to standard error. If it fails, a warning says so and wade's \
-                exit code stays. It is not run when another run holds the output.
+                exit code stays. It is not run when another run holds the output, nor when wade is ended in the middle of a clip: at \
+                the end of the grace, by a second signal, by a kill.
                 """,
             valueName: "command"))
     var onFinish: String?
@@ -126,6 +180,8 @@ struct RunOptions: ParsableArguments {
         settings.retries = retries
         settings.minimumAge = minAge?.count ?? settings.minimumAge
         settings.order = order
+        settings.fileTimeout = fileTimeout?.count ?? settings.fileTimeout
+        settings.memory = memory?.count
         settings.isTimeLimited = maxRuntime != nil || until != nil
         return settings
     }
@@ -144,10 +200,14 @@ struct RunOptions: ParsableArguments {
     var arguments: [String] {
         var words: [String] = []
         if let workers { words += ["--workers", "\(workers)"] }
+        if let fileTimeout { words += ["--file-timeout", "\(fileTimeout.count)s"] }
+        if let memory { words += ["--memory", "\(memory.count)"] }
+        if nice { words += ["--nice"] }
         if retries != 2 { words += ["--retries", "\(retries)"] }
         if let minAge { words += ["--min-age", "\(minAge.count)s"] }
         if let maxRuntime { words += ["--max-runtime", "\(maxRuntime.count)s"] }
         if let until { words += ["--until", ScheduleText.clock(until)] }
+        if let grace { words += ["--grace", "\(grace.count)s"] }
         if order != .name { words += ["--order", order.rawValue] }
         if let statusFile { words += ["--status-file", ScheduleText.absolute(statusFile)] }
         if let onFinish { words += ["--on-finish", onFinish] }

@@ -61,7 +61,9 @@ struct ScheduleCommand: ParsableCommand {
         let stem = URL(fileURLWithPath: output).deletingPathExtension().lastPathComponent
         let name =
             "wade-" + stem.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
-        let text = ScheduleText(words: words, start: at, name: name)
+        let text = ScheduleText(
+            words: words, start: at, name: name,
+            grace: options.grace?.count ?? Interruption.graceSeconds)
         switch starter {
         case .cron:
             print(text.crontab)

@@ -9,6 +9,8 @@ struct ScheduleText {
     let start: TimeOfDay
     /// What the units are called; letters, digits, `-` and `_`.
     let name: String
+    /// Seconds that a run may take to end after SIGTERM; systemd waits longer.
+    let grace: Int
 
     /// One line for a crontab. cron mails whatever a command prints: wade prints nothing when all is well, and that another run is
     /// still at work (75) is no trouble. cron itself takes `%` for a line end unless a backslash stands before it.
@@ -35,8 +37,9 @@ struct ScheduleText {
         Nice=19
         CPUSchedulingPolicy=batch
         IOSchedulingClass=idle
+        KillMode=mixed
         KillSignal=SIGTERM
-        TimeoutStopSec=30
+        TimeoutStopSec=\(grace + 20)
         NoNewPrivileges=yes
 
         # \(name).timer

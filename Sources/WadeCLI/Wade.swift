@@ -11,5 +11,6 @@ struct Wade: ParsableCommand {
         subcommands: [
             AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
             CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self,
+            RenderCommand.self, TrainCommand.self, EvaluateCommand.self,
         ])
 }

@@ -44,7 +44,7 @@ package struct Flamingo: Sendable {
 
     /// What the gated layers keep of one or more clips' visual tokens, in prompt order.
     package func media(_ visualTokens: [Tensor]) -> Media {
-        guard !visualTokens.isEmpty else { return Media(pieces: [], count: 0) }
+        guard !visualTokens.isEmpty else { return .none }
         let tokens = Tensor.concatenated(visualTokens)
         return Media(
             pieces: [language.keysAndValues(of: tokens)],
@@ -103,6 +103,9 @@ package struct Media: Sendable {
     let pieces: [[Int: MediaKeysAndValues]]
     /// M
     package let count: Int
+
+    /// No media: what a prompt's media begin with.
+    package static let none = Media(pieces: [], count: 0)
 
     /// These media followed by others, without copying.
     package func followed(by other: Media) -> Media {

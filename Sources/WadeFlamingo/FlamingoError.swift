@@ -1,4 +1,5 @@
 //! What can be wrong with a model or with what it is asked.
+internal import WadeTensor
 
 /// Errors of the model room: each says where, what was found and what was expected.
 package enum FlamingoError: Error, Equatable, CustomStringConvertible {
@@ -15,7 +16,9 @@ package enum FlamingoError: Error, Equatable, CustomStringConvertible {
     /// A request that no answer can satisfy.
     case request(found: String, expected: String)
 
-    package var description: String {
+    package var description: String { oneLine(message) }
+
+    private var message: String {
         switch self {
         case .configuration(let field, let found, let expected):
             return "\(field): found \(found), expected \(expected)"

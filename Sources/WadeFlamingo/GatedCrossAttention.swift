@@ -2,10 +2,6 @@
 
 package import WadeTensor
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
 /// A block before a decoder layer through which text sees media.
 protocol GatedBlock: Sendable {
     /// The keys and values of visual tokens (M·R, Dv), computed once per clip and layer.
@@ -21,10 +17,10 @@ protocol GatedBlock: Sendable {
 package struct GatedCrossAttention: GatedBlock {
     private let attention: MaskedCrossAttention
     private let feedForward: FeedForward
-    /// tanh(α)
-    private let attentionGate: Float
-    /// tanh(β)
-    private let feedForwardGate: Float
+    /// α, (1)
+    private let attentionGate: Tensor
+    /// β, (1)
+    private let feedForwardGate: Tensor
 
     package init(
         _ weights: Weights, _ configuration: CrossAttentionConfiguration, width: Int,
@@ -36,8 +32,8 @@ package struct GatedCrossAttention: GatedBlock {
         feedForward = try FeedForward(
             weights["feed_forward"], width: width, mlpWidth: configuration.mlpWidth,
             activation: configuration.activation, arithmetic: arithmetic)
-        attentionGate = tanhf(try weights.tensor("attention_gate", shape: [1]).values[0])
-        feedForwardGate = tanhf(try weights.tensor("feed_forward_gate", shape: [1]).values[0])
+        attentionGate = try weights.tensor("attention_gate", shape: [1])
+        feedForwardGate = try weights.tensor("feed_forward_gate", shape: [1])
     }
 
     /// The keys and values of visual tokens (M·R, Dv), computed once per clip and layer.
@@ -50,8 +46,8 @@ package struct GatedCrossAttention: GatedBlock {
         _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
     ) -> Tensor {
         var y = x
-        y.add(attention(x, media: media, windows: windows), scaledBy: attentionGate)
-        y.add(feedForward(y), scaledBy: feedForwardGate)
+        y.add(attention(x, media: media, windows: windows), gatedBy: attentionGate)
+        y.add(feedForward(y), gatedBy: feedForwardGate)
         return y
     }
 }

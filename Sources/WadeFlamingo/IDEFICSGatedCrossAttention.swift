@@ -2,10 +2,6 @@
 
 package import WadeTensor
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
 /// y = x + tanh(α)·attention(norm(x), media), then y + tanh(β)·down(silu(gate(z))·up(z)) with z = norm(y).
 ///
 /// A position that sees no media gets no attention term; the feed-forward works on every position, also of a text without
@@ -60,9 +56,10 @@ package struct IDEFICSGatedCrossAttention: GatedBlock {
     /// tanh of a gate that is published as one number or, as (1, 1, D), as one per channel.
     private static func gate(_ name: String, _ weights: Weights, width: Int) throws -> Tensor {
         let shape: Shape = weights.shape(of: name)?.rank == 3 ? [1, 1, width] : [1]
-        let values = try weights.tensor(name, shape: shape).values.map { tanhf($0) }
-        return values.count == width
-            ? Tensor(values, shape: [width]) : Tensor(repeating: values[0], shape: [width])
+        let gate = try weights.tensor(name, shape: shape).tanh()
+        return gate.count == width
+            ? gate.reshaped([width])
+            : gate.reshaped([1, 1]).gathered([Int](repeating: 0, count: width)).reshaped([width])
     }
 
     package func keysAndValues(of media: Tensor) -> MediaKeysAndValues {

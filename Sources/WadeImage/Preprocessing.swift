@@ -119,15 +119,25 @@ extension Preprocessing {
 
     /// [F, 3, S, S] for F pictures; their sizes may differ.
     package func pixelValues(of images: [RGBImage]) -> [Float] {
+        pixelValues(ofPictures: images.count) { picture(images[$0]) }
+    }
+
+    /// [F, 3, S, S] for F pictures that `picture` has made already; each must be S × S.
+    package func pixelValues(ofPictures pictures: [RGBImage]) -> [Float] {
+        pixelValues(ofPictures: pictures.count) { pictures[$0] }
+    }
+
+    private func pixelValues(ofPictures count: Int, _ picture: (Int) -> RGBImage) -> [Float] {
+        let frames = count
         let plane = imageSize * imageSize
-        let count = images.count * 3 * plane
+        let count = frames * 3 * plane
         let levels = normalizedLevels
         return unsafe [Float](unsafeUninitializedCapacity: count) { out, initialized in
             initialized = count
-            for (frame, image) in images.enumerated() {
+            for frame in 0..<frames {
                 let first = frame * 3 * plane
                 unsafe writePlanes(
-                    picture(image), levels,
+                    picture(frame), levels,
                     UnsafeMutableBufferPointer(rebasing: out[first..<first + 3 * plane]))
             }
         }
@@ -145,6 +155,8 @@ extension Preprocessing {
         _ picture: RGBImage, _ levels: [Float], _ out: UnsafeMutableBufferPointer<Float>
     ) {
         let plane = picture.width * picture.height
+        precondition(
+            plane == imageSize * imageSize, "Preprocessing: \(picture.width)x\(picture.height)")
         unsafe picture.pixels.withUnsafeBufferPointer { pixels in
             unsafe levels.withUnsafeBufferPointer { levels in
                 for i in 0..<plane {

@@ -14,6 +14,8 @@ package enum PipelineError: Error, Equatable, CustomStringConvertible {
     case record(field: String, found: String, expected: String)
     /// What a user asks for contradicts itself.
     case request(found: String, expected: String)
+    /// The machine lacks what every clip needs.
+    case system(String)
     /// The reader of the output has gone away (EPIPE).
     case readerGone
 
@@ -31,6 +33,8 @@ package enum PipelineError: Error, Equatable, CustomStringConvertible {
             return "\(field): found \(found), expected \(expected)"
         case .request(let found, let expected):
             return "found \(found), expected \(expected)"
+        case .system(let reason):
+            return "no clip can be decoded: \(reason)"
         case .readerGone:
             return "standard output: the reader has gone away"
         }

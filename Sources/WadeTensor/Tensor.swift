@@ -6,15 +6,18 @@ package struct Tensor: Sendable {
     package let shape: Shape
     private(set) var storage: Storage
     private let offset: Int
+    /// Where the tensor stands on a tape; nil for constants, which cost nothing.
+    private(set) var node: Node?
 
     /// A tensor over `storage`, starting at value `offset`.
-    init(storage: Storage, offset: Int = 0, shape: Shape) {
+    init(storage: Storage, offset: Int = 0, shape: Shape, node: Node? = nil) {
         precondition(
             offset >= 0 && offset + shape.elementCount <= storage.count,
             "tensor \(shape) does not fit its storage")
         self.shape = shape
         self.storage = storage
         self.offset = offset
+        self.node = node
     }
 
     /// A tensor of the given values, whose count must match the shape.
@@ -22,7 +25,7 @@ package struct Tensor: Sendable {
         precondition(
             values.count == shape.elementCount, "tensor: \(values.count) values for \(shape)")
         unsafe self.init(uninitialized: shape) { out in
-            for i in 0..<values.count { unsafe out[i] = values[i] }
+            unsafe _ = out.update(fromContentsOf: values)
         }
     }
 
@@ -58,15 +61,20 @@ package struct Tensor: Sendable {
     /// The same values under another shape with the same element count.
     package func reshaped(_ shape: Shape) -> Tensor {
         precondition(shape.elementCount == count, "cannot reshape \(self.shape) to \(shape)")
-        return Tensor(storage: storage, offset: offset, shape: shape)
+        // Gradients are gathered in row-major order, so the place on the tape stays the same.
+        return Tensor(storage: storage, offset: offset, shape: shape, node: node)
+    }
+
+    /// The same values at another place on a tape.
+    func attached(to node: Node?) -> Tensor {
+        Tensor(storage: storage, offset: offset, shape: shape, node: node)
     }
 
     /// Entry `index` of the outermost axis, without copying.
     package subscript(index: Int) -> Tensor {
         let inner = Shape(Array(shape.sizes.dropFirst()))
         precondition(index >= 0 && index < shape[0], "index \(index) outside \(shape)")
-        return Tensor(
-            storage: storage, offset: offset + index * inner.elementCount, shape: inner)
+        return window(offset: index * inner.elementCount, shape: inner)
     }
 
     /// Entries `range` of the outermost axis, without copying.
@@ -74,9 +82,23 @@ package struct Tensor: Sendable {
         let inner = shape.sizes.dropFirst().reduce(1, *)
         precondition(
             range.lowerBound >= 0 && range.upperBound <= shape[0], "\(range) outside \(shape)")
-        return Tensor(
-            storage: storage, offset: offset + range.lowerBound * inner,
-            shape: Shape([range.count] + shape.sizes.dropFirst()))
+        if range.count == shape[0] { return self }
+        return window(
+            offset: range.lowerBound * inner, shape: Shape([range.count] + shape.sizes.dropFirst()))
+    }
+
+    /// The values from `first` on, without copying.
+    private func window(offset first: Int, shape: Shape) -> Tensor {
+        let part = Tensor(storage: storage, offset: offset + first, shape: shape)
+        guard let tape = Tape.recording(self) else { return part }
+        let place = self.place
+        return tape.record(part) { dy, tape in
+            unsafe tape.accumulatePart(into: place) { sum in
+                unsafe dy.withValues { dy in
+                    for i in 0..<dy.count { unsafe sum[first + i] += dy[i] }
+                }
+            }
+        }
     }
 
     /// Reads the values in place; the buffer is valid during the call only.
@@ -88,10 +110,12 @@ package struct Tensor: Sendable {
         return unsafe try body(window)
     }
 
-    /// Writes the values in place; copies first when the storage is shared or mapped.
+    /// Writes the values in place; copies first when the storage is shared or mapped. The tensor leaves its tape: what is written
+    /// is no longer what was recorded there.
     mutating func withMutableValues<Result>(
         _ body: (UnsafeMutableBufferPointer<Float>) throws -> Result
     ) rethrows -> Result {
+        node = nil
         if storage.isMapped || !isKnownUniquelyReferenced(&storage) {
             self = copy()
         }
@@ -104,6 +128,6 @@ package struct Tensor: Sendable {
     package func copy() -> Tensor {
         unsafe Tensor(uninitialized: shape) { out in
             unsafe withValues { values in unsafe _ = out.update(fromContentsOf: values) }
-        }
+        }.attached(to: node)
     }
 }

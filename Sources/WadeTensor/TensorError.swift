@@ -19,7 +19,9 @@ package enum TensorError: Error, Equatable, CustomStringConvertible {
     /// A tensor has another shape than the configuration implies.
     case shapeMismatch(name: String, found: Shape, expected: Shape, file: String)
 
-    package var description: String {
+    package var description: String { oneLine(message) }
+
+    private var message: String {
         switch self {
         case .unreadable(let file, let reason):
             return "\(file): cannot be read: \(reason)"
@@ -52,4 +54,15 @@ func printable(_ name: String) -> String {
         line += isControl ? scalar.escaped(asASCII: true) : String(scalar)
     }
     return name.unicodeScalars.count > 200 ? line + "…" : line
+}
+
+/// `message` in one line: names and values in it come out of foreign files, and it may reach a terminal, which obeys controls.
+package func oneLine(_ message: String) -> String {
+    message.unicodeScalars.reduce(into: "") { line, scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator:
+            line += scalar.escaped(asASCII: true)
+        default: line.unicodeScalars.append(scalar)
+        }
+    }
 }

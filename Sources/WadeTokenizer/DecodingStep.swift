@@ -35,6 +35,11 @@ enum DecodingStep: Sendable {
     /// text after its tokens were joined, which could not be streamed.
     static func read(_ field: JSONField) throws -> [DecodingStep] {
         let steps = try readSteps(field)
+        try field.refuseGrowth(
+            steps.map { step in
+                guard case .replace(let pattern, let content) = step else { return 1 }
+                return replacementGrowth(pattern, content)
+            })
         if let joined = steps.firstIndex(where: \.joinsTokens),
             !steps[(joined + 1)...].allSatisfy(\.worksInParts)
         {

@@ -19,13 +19,29 @@ enum NormalizationStep: Sendable {
         }
     }
 
-    /// The steps of the section `field`; throws `unsupported` for any other kind of normaliser.
+    /// How many times longer, in bytes, the step can make a text.
+    private var growth: Int {
+        switch self {
+        case .composition: return 3
+        case .prepend(let prefix): return 1 + prefix.count
+        case .replace(let pattern, let content): return replacementGrowth(pattern, content)
+        }
+    }
+
+    /// The steps of the section `field`; throws `unsupported` for any other kind of normaliser, and for steps that together
+    /// lengthen texts without measure.
     static func read(_ field: JSONField?) throws -> [NormalizationStep] {
         guard let field else { return [] }
+        let steps = try readSteps(field)
+        try field.refuseGrowth(steps.map(\.growth))
+        return steps
+    }
+
+    private static func readSteps(_ field: JSONField) throws -> [NormalizationStep] {
         let kind = try field.text("type").string
         switch kind {
         case "Sequence":
-            return try field.required("normalizers").elements().flatMap { try read($0) }
+            return try field.required("normalizers").elements().flatMap { try readSteps($0) }
         case "NFC":
             return [.composition]
         case "Prepend":

@@ -57,13 +57,28 @@ enum PreTokenizationStep: Sendable {
         return words
     }
 
-    /// The steps of the section `field`; throws `unsupported` for any other kind of pre-tokeniser.
+    /// How many times longer, in scalars, the step can make a word: bytes for scalars, a space before it.
+    private var growth: Int {
+        switch self {
+        case .byteLevel: return 5
+        case .metaspace: return 2
+        }
+    }
+
+    /// The steps of the section `field`; throws `unsupported` for any other kind of pre-tokeniser, and for steps that together
+    /// lengthen words without measure.
     static func read(_ field: JSONField?) throws -> [PreTokenizationStep] {
         guard let field else { return [] }
+        let steps = try readSteps(field)
+        try field.refuseGrowth(steps.map(\.growth))
+        return steps
+    }
+
+    private static func readSteps(_ field: JSONField) throws -> [PreTokenizationStep] {
         let kind = try field.text("type").string
         switch kind {
         case "Sequence":
-            return try field.required("pretokenizers").elements().flatMap { try read($0) }
+            return try field.required("pretokenizers").elements().flatMap { try readSteps($0) }
         case "ByteLevel":
             let step = PreTokenizationStep.byteLevel(
                 addsPrefixSpace: try field.boolean("add_prefix_space", absent: true),

@@ -7,6 +7,9 @@ enum TemplatePart: Sendable, Equatable {
     /// Ids put there.
     case tokens([Int])
 
+    /// Texts and tokens in one template; a section can name the same list of tokens again and again.
+    private static let mostParts = 256
+
     /// The parts of the section `field` for a single text; throws `unsupported` for any other kind.
     static func read(_ field: JSONField?) throws -> [TemplatePart] {
         guard let field else { return [.text] }
@@ -23,7 +26,17 @@ enum TemplatePart: Sendable, Equatable {
             return changing.first ?? [.text]
         case "TemplateProcessing":
             let special = try field.required("special_tokens")
-            return try field.required("single").elements().map { try readPart($0, special) }
+            var parts: [TemplatePart] = []
+            var count = 0
+            for part in try field.required("single").elements() {
+                let read = try readPart(part, special)
+                if case .tokens(let ids) = read { count += ids.count } else { count += 1 }
+                guard count <= mostParts else {
+                    throw field.malformed(expected: "at most \(mostParts) tokens around a text")
+                }
+                parts.append(read)
+            }
+            return parts
         default:
             throw field.unsupported(
                 "the post-processor \(kind)",

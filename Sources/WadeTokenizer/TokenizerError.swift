@@ -13,7 +13,9 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
     /// An id that names no token was to be decoded.
     case unknownIdentifier(Int, vocabularyCount: Int)
 
-    package var description: String {
+    package var description: String { oneLine(message) }
+
+    private var message: String {
         switch self {
         case .unreadable(let file, let reason):
             return "\(file): cannot be read: \(reason)"
@@ -25,6 +27,17 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
             return "\(file): \(place): found \(name), which is not supported, expected \(supported)"
         case .unknownIdentifier(let id, let count):
             return "decoding: found id \(id), expected an id of the \(count) tokens"
+        }
+    }
+}
+
+/// `message` in one line: names and values in it come out of foreign files, and it may reach a terminal, which obeys controls.
+func oneLine(_ message: String) -> String {
+    message.unicodeScalars.reduce(into: "") { line, scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator:
+            line += scalar.escaped(asASCII: true)
+        default: line.unicodeScalars.append(scalar)
         }
     }
 }

@@ -11,6 +11,8 @@ internal import CFFmpeg
 /// stream does not keep to that, the first frame comes out too late, which the reader sees and then decodes on from the start.
 struct FrameCursor: ~Copyable {
     let facts: StreamFacts
+    /// Bytes of memory that decoding takes at most, by estimate.
+    let memory: Int
     private let demuxer: Demuxer
     private let decoder: Decoder
     private let limits: VideoLimits
@@ -41,10 +43,18 @@ struct FrameCursor: ~Copyable {
         let demuxer = try Demuxer(file: file, limits: limits)
         demuxer.discardOtherStreams()
         let facts = try StreamFacts(demuxer)
+        try Decoder.checkSize(demuxer, limits)
+        let memory = DecoderMemory.estimate(demuxer)
+        guard memory <= limits.maximumMemory else {
+            throw VideoError(
+                .tooLarge, "decoding takes \(memory) bytes, granted are \(limits.maximumMemory)",
+                neededMemory: memory)
+        }
         let decoder = try Decoder(demuxer: demuxer, limits: limits)
         packet = try Packet()
         queue = PacketQueue()
         self.facts = facts
+        self.memory = memory
         self.decoder = decoder
         isEncrypted = facts.isEncrypted
         fileSize = file.size

@@ -85,17 +85,26 @@ package struct SceneDetector: Sendable {
 
 extension VideoReader {
     /// The times at which new shots begin, in seconds from the first frame: every frame is decoded once, at small size.
-    package mutating func sceneCuts() throws(VideoError) -> [Double] {
+    mutating func sceneCuts() throws(VideoError) -> [Double] {
+        try sceneCuts { () throws(VideoError) in }
+    }
+
+    /// The same; `progress` is called after every frame.
+    mutating func sceneCuts(_ progress: () throws(VideoError) -> Void) throws(VideoError)
+        -> [Double]
+    {
         var detector = SceneDetector()
         let size = SceneDetector.pictureSize
-        try thumbnails(width: size.width, height: size.height) { image, time in
+        try thumbnails(width: size.width, height: size.height) {
+            (image, time) throws(VideoError) in
             detector.append(image, time: time)
+            try progress()
         }
         return detector.cuts
     }
 
     /// The file cut into clips; only `scenes` decodes anything for it.
-    package mutating func spans(_ segmentation: Segmentation) throws(VideoError) -> [ClipSpan] {
+    mutating func spans(_ segmentation: Segmentation) throws(VideoError) -> [ClipSpan] {
         var cuts: [Double] = []
         if case .scenes = segmentation { cuts = try sceneCuts() }
         return segmentation.spans(duration: metadata.duration, cuts: cuts)

@@ -21,6 +21,7 @@ package struct VideoError: Error, Equatable, Sendable, CustomStringConvertible {
         case timeout
         case blockedFormat = "blocked_format"
         case changedWhileReading = "changed_while_reading"
+        case decoderCrashed = "decoder_crashed"
     }
 
     /// Which of the closed list.
@@ -28,15 +29,23 @@ package struct VideoError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What was found and what was expected, lower case, without a full stop.
     package let message: String
 
-    init(_ code: Code, _ message: String) {
+    /// Bytes of memory that it takes to go on, where too few were granted.
+    let neededMemory: Int?
+    /// Whether another setting than the file is to blame, so that a later run may do better with the same bytes.
+    package var isFaultOfSettings = false
+    /// Whether the machine is to blame, so that no file can be decoded: an error of the run and not of a file.
+    package var isFaultOfSystem = false
+
+    init(_ code: Code, _ message: String, neededMemory: Int? = nil) {
         self.code = code
         self.message = message
+        self.neededMemory = neededMemory
     }
 
     /// Whether trying again later can help although the file stays the same.
     package var isRetryable: Bool {
         switch code {
-        case .inputOutput, .permissionDenied, .timeout, .changedWhileReading: true
+        case .inputOutput, .permissionDenied, .timeout, .changedWhileReading, .decoderCrashed: true
         default: false
         }
     }

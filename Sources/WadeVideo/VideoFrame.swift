@@ -12,17 +12,35 @@ package struct VideoFrame: Sendable, Equatable {
 }
 
 /// The frames on show at the times asked for.
-package struct SampledFrames: Sendable {
+package struct SampledFrames: Sendable, Equatable {
     /// One frame for every time asked for, in the same order; the last frame stands for times past the end.
     package let frames: [VideoFrame]
     /// The times asked for, in seconds.
     package let times: [Double]
+    /// How fetching them went.
+    private let outcome: SamplingOutcome
     /// How many of `frames` are different frames.
-    package let distinctCount: Int
+    package var distinctCount: Int { outcome.distinctCount }
     /// Packets and pictures that were damaged while these frames were fetched, concealed ones included.
-    package let failed: Int
+    package var failed: Int { outcome.failed }
     /// What the record has to say about the frames.
-    package let flags: [VideoFlag]
+    package var flags: [VideoFlag] { outcome.flags }
+
+    init(frames: [VideoFrame], times: [Double], _ outcome: SamplingOutcome) {
+        self.frames = frames
+        self.times = times
+        self.outcome = outcome
+    }
+}
+
+/// What is known once the frames of some times have been fetched.
+struct SamplingOutcome: Sendable, Equatable {
+    /// How many different frames there were.
+    let distinctCount: Int
+    /// Packets and pictures that were damaged.
+    let failed: Int
+    /// What the record has to say.
+    let flags: [VideoFlag]
 }
 
 /// The part of the record's `flags` list that decoding can set; raw values are the record's spelling.

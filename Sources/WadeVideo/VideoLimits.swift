@@ -17,6 +17,9 @@ package struct VideoLimits: Sendable, Equatable {
     /// Files up to this size have every packet's time read to measure the duration; larger ones only their last seconds.
     package var fullScanSize: Int = 64 << 20
 
+    /// Bytes of memory that decoding may take by estimate; a stream that takes more is not decoded.
+    var maximumMemory = Int.max
+
     /// The default limits.
     package init() {}
 }

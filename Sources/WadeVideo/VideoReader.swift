@@ -6,9 +6,13 @@ internal import WadeImage
 /// Time is that of an abstract player: a frame is shown from its own presentation time until the next frame's; the first
 /// frame also before, the last one also after. Times count in seconds from the first displayed frame. Interlaced pictures
 /// come as they are stored, both fields woven. One thread decodes: the caller's.
-package struct VideoReader: ~Copyable {
+///
+/// Only decoder processes make one (`DecoderServer`): nothing outside this target can.
+struct VideoReader: ~Copyable {
     /// What is known about the stream.
-    package let metadata: VideoMetadata
+    let metadata: VideoMetadata
+    /// Bytes of memory that decoding takes at most, by estimate.
+    var memory: Int { player.cursor.memory }
     private let file: InputFile
     private let limits: VideoLimits
     private var player: FramePlayer
@@ -16,8 +20,12 @@ package struct VideoReader: ~Copyable {
     private var reportedFailures = 0
 
     /// Opens the file at `path`, bytes as the kernel knows them; throws when it cannot give a single frame.
-    package init(path: [UInt8], limits: VideoLimits = VideoLimits()) throws(VideoError) {
-        let file = try InputFile(path: path)
+    init(path: [UInt8], limits: VideoLimits = VideoLimits()) throws(VideoError) {
+        try self.init(file: InputFile(path: path), limits: limits)
+    }
+
+    /// Reads `file`; throws when it cannot give a single frame.
+    init(file: consuming InputFile, limits: VideoLimits) throws(VideoError) {
         let player = try FramePlayer(file: file, limits: limits)
         let times = try PacketTimes(file: file, limits: limits)
         metadata = VideoMetadata(player, times, limits)
@@ -29,36 +37,49 @@ package struct VideoReader: ~Copyable {
     }
 
     /// The frames on show at `times` (seconds from the first frame, in any order), decoding no more than is needed.
-    package mutating func frames(at times: [Double]) throws(VideoError) -> SampledFrames {
-        player.restartClock()
+    mutating func frames(at times: [Double]) throws(VideoError) -> SampledFrames {
         var found: [Int: VideoFrame] = [:]
-        var last: (serial: Int, frame: VideoFrame)?
+        var last: VideoFrame?
+        let outcome = try forEachFrame(at: times) { index, frame in
+            last = frame ?? last
+            found[index] = last
+        }
+        return SampledFrames(
+            frames: times.indices.compactMap { found[$0] }, times: times, outcome)
+    }
+
+    /// Gives the frames on show at `times` one by one, in the order of time: `body` gets the time's number and its frame, nil when
+    /// that is the frame before. One picture is in memory at once.
+    mutating func forEachFrame(
+        at times: [Double], _ body: (Int, VideoFrame?) throws(VideoError) -> Void
+    ) throws(VideoError) -> SamplingOutcome {
+        player.restartClock()
+        var shown: Int?
         var distinct = 0
         for index in times.indices.sorted(by: { times[$0] < times[$1] }) {
             try player.show(times[index], of: file)
-            if let last, last.serial == player.serial {
-                found[index] = last.frame
+            if shown == player.serial {
+                try body(index, nil)
                 continue
             }
-            let frame = try picture()
+            shown = player.serial
             distinct += 1
-            last = (player.serial, frame)
-            found[index] = frame
+            try body(index, picture())
         }
         try file.checkUnchanged()
-        return summary(times.indices.compactMap { found[$0] }, times, distinct)
+        return outcome(of: times.count, distinct)
     }
 
     /// Every frame in order, as small pictures with their times, for the cut detector; one decoding pass.
     mutating func thumbnails(
-        width: Int, height: Int, _ body: (RGBImage, Double) -> Void
+        width: Int, height: Int, _ body: (RGBImage, Double) throws(VideoError) -> Void
     ) throws(VideoError) {
         try player.restart(file)
         repeat {
             // A whole film may take long; each frame may not.
             player.restartClock()
             let small = try converter.thumbnail(player.shown, width: width, height: height)
-            body(small, player.seconds(player.shownTicks))
+            try body(small, player.seconds(player.shownTicks))
         } while try player.showNext()
         try file.checkUnchanged()
     }
@@ -73,6 +94,10 @@ package struct VideoReader: ~Copyable {
 
     /// The frame on show as a value.
     private mutating func picture() throws(VideoError) -> VideoFrame {
+        let (width, height) = (player.shown.width, player.shown.height)
+        guard DecoderMemory.hasRoom(forPictureOf: width, height) else {
+            throw VideoError(.tooLarge, "no memory for a picture of \(width)x\(height)")
+        }
         let stored = try converter.picture(player.shown)
         let facts = player.cursor.facts
         let size = facts.shape(of: player.shown, limits)
@@ -84,21 +109,17 @@ package struct VideoReader: ~Copyable {
             duration: facts.clock.seconds(player.shown.duration))
     }
 
-    private mutating func summary(_ frames: [VideoFrame], _ times: [Double], _ distinct: Int)
-        -> SampledFrames
-    {
+    private mutating func outcome(of count: Int, _ distinct: Int) -> SamplingOutcome {
         // After a new start the count begins anew.
         let failures = player.cursor.failures
         let failed = failures >= reportedFailures ? failures - reportedFailures : failures
         reportedFailures = failures
         var flags: [VideoFlag] = []
         if failed > 0 { flags.append(.framesMissing) }
-        if distinct < times.count { flags.append(.shortClip) }
+        if distinct < count { flags.append(.shortClip) }
         if metadata.isHighDynamicRange { flags.append(.toneMapped) }
         if metadata.isTruncated || player.cursor.isTruncated { flags.append(.truncatedFile) }
-        return SampledFrames(
-            frames: frames, times: times, distinctCount: distinct, failed: failed,
-            flags: flags.sorted())
+        return SamplingOutcome(distinctCount: distinct, failed: failed, flags: flags.sorted())
     }
 }
 

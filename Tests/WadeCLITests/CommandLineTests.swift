@@ -28,6 +28,10 @@ final class BuiltProgram {
     /// Its checkpoint, in pieces small enough to travel with the project.
     static var checkpoint: String { fixture.appendingPathComponent("checkpoint").path }
 
+    /// Why a suite is skipped where it is.
+    static let reason: Comment =
+        "the program is not built beside the tests, or the bundled model is not there"
+
     static var isReady: Bool {
         let program = program.path
         return FileManager.default.isExecutableFile(atPath: program)
@@ -122,7 +126,7 @@ final class BuiltProgram {
     }
 }
 
-@Suite("the command line", .enabled(if: BuiltProgram.isReady), .serialized)
+@Suite("the command line", .enabled(if: BuiltProgram.isReady, BuiltProgram.reason), .serialized)
 struct CommandLineTests {
     @Test(
         "a run that goes well says nothing without a terminal, and the same command again does nothing"
@@ -236,10 +240,12 @@ struct CommandLineTests {
     @Test("killed in the middle and run again, the output is that of one undisturbed run")
     func killed() throws {
         let wade = try BuiltProgram()
-        for number in 0..<30 { try wade.makeClip("in/\(number + 10).y4m", grey: UInt8(number * 8)) }
+        for number in 0..<60 { try wade.makeClip("in/\(number + 10).y4m", grey: UInt8(number * 4)) }
         #expect(try wade.annotate("whole.jsonl").code == 0)
         var kills = 0
-        for signal in [SIGKILL, SIGTERM, SIGKILL, SIGINT] {
+        for signal in [
+            SIGKILL, SIGTERM, SIGKILL, SIGINT, SIGKILL, SIGUSR1, SIGKILL, SIGHUP, SIGKILL, SIGKILL,
+        ] {
             let (output, errors) = (Pipe(), Pipe())
             let process = try wade.start(
                 [

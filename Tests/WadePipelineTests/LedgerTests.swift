@@ -38,6 +38,37 @@ struct LedgerTests {
     }
 
     @Test(
+        "what failed the same way too often is parked until wade's version changes, and says how it failed"
+    )
+    func parking() throws {
+        let folder = try TemporaryFolder()
+        func failure(_ sequence: Int, _ code: FailureCode, version: String = Program.version)
+            throws -> [UInt8]
+        {
+            var record = AnnotationRecordTests.full()
+            record.run.sequence = sequence
+            record.run.wadeVersion = version
+            record.status = .error
+            record.error = .init(ClipFailure(code: code, stage: .decode, message: ""))
+            return try record.line()
+        }
+        let key = LedgerKey(Array(repeating: 0xAB, count: 32))
+        func verdict(_ lines: [UInt8]) throws -> Ledger.Verdict {
+            try folder.replace("out.jsonl", with: lines)
+            return try Ledger(readingFrom: folder("out.jsonl")).verdict(on: key, retries: 2)
+        }
+        let twice = try failure(1, .decoderCrashed) + failure(2, .decoderCrashed)
+        #expect(try verdict(twice) == .failed)
+        #expect(try verdict(twice + failure(3, .timeout)) == .failed)
+        #expect(try verdict(twice + failure(3, .decoderCrashed, version: "0.0.1")) == .failed)
+        #expect(try verdict(twice + failure(3, .decoderCrashed)) == .parked)
+        let ledger = try Ledger(readingFrom: folder("out.jsonl"))
+        #expect(
+            ledger.reasonForParking(key)
+                == "parked: failed 3 times with this version of wade (decoder_crashed)")
+    }
+
+    @Test(
         "a record spelled by another program is the same record",
         arguments: ["carriage return", "json.dumps", "pretty"])
     func spellings(kind: String) throws {

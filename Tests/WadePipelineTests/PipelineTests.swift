@@ -1,6 +1,7 @@
 //! Facts about pipelines, prompts and recipes.
 import Foundation
 import Testing
+import WadeFlamingo
 import WadeTensor
 import WadeVideo
 
@@ -101,6 +102,14 @@ struct PipelineTests {
             "4:11: found sampling: 2 named values, expected one of"
         ),
         (
+            least + "decoding: {guard: on}\n",
+            "4:19: found decoding.guard: \"on\", expected `off`, or named values: loop"
+        ),
+        (
+            least + "decoding: {guard: {attempts: 8}}\n",
+            "4:30: found decoding.guard.attempts: \"8\", expected a whole number from 1 to 7"
+        ),
+        (
             least + "precision: float64\n",
             "4:12: found precision: \"float64\", expected one of float32"
         ),
@@ -159,6 +168,32 @@ struct PipelineTests {
             .deletingLastPathComponent().deletingLastPathComponent()
         let pipeline = try Pipeline.read(PathBytes(root.path + "/Pipelines/\(name).yaml"))
         #expect(pipeline.name == name && !pipeline.tasks.isEmpty)
+    }
+
+    @Test(
+        "a guard has defaults, each of its tests can be set or switched off, and so can the whole")
+    func guards() throws {
+        let folder = try TemporaryFolder()
+        func decoding(_ text: String) throws -> Decoding {
+            try read(Self.least + "decoding: {\(text)}\n", in: folder).decoding
+        }
+        #expect(try decoding("strategy: greedy").guard == AnswerGuard())
+        #expect(try decoding("guard: off").guard == nil)
+        var guardian = AnswerGuard()
+        guardian.repetition = RepetitionGuard(longestPeriod: 8, minimumTokens: 20)
+        guardian.compressionRatio = 3
+        guardian.meanLogProbability = -1.5
+        guardian.attempts = 7
+        #expect(
+            try decoding(
+                "guard: {loop: {ngram: 8, tokens: 20}, compression_ratio: 3, mean_logprob: -1.5, attempts: 7}"
+            ).guard == guardian)
+        guardian = AnswerGuard()
+        guardian.repetition = nil
+        guardian.compressionRatio = nil
+        #expect(
+            try decoding("guard: {loop: off, compression_ratio: off, mean_logprob: off}").guard
+                == guardian)
     }
 
     @Test("prompts are OpenFlamingo's, the newline rule included")
@@ -231,7 +266,9 @@ struct PipelineTests {
         let different: [(inout Pipeline) -> Void] = [
             { $0.tasks[0].question = "Who?" }, { $0.tasks[0].maxNewTokens = 6 },
             { $0.sampling = .uniform(count: 3) }, { $0.decoding.stop = ["."] },
-            { $0.decoding.strategy = .beam(width: 2) },
+            { $0.decoding.strategy = .beam(width: 2) }, { $0.decoding.guard = nil },
+            { $0.decoding.guard?.attempts = 1 }, { $0.decoding.guard?.repetition = nil },
+            { $0.decoding.guard?.compressionRatio = 3 },
             { $0.demonstrations[0].answers["q"] = "cat" }, { $0.demonstrations = [] },
             { $0.segmentation = .scenes(minimumLength: 1) },
         ]

@@ -98,6 +98,29 @@ struct TruthfulRunTests {
         #expect(try records(output).map(\.video.path) == ["b.mp4"])
     }
 
+    @Test("a failure of the machine ends the run instead of becoming a record for every clip")
+    func faultOfSystem() throws {
+        let folder = try TemporaryFolder()
+        folder.makeFolder("in")
+        folder.write("dog", to: "in/a.mp4")
+        folder.write("cat", to: "in/b.mp4")
+        let output = folder("out.jsonl")
+        var annotator = FakeAnnotator.make(batch: 1)
+        let encode = annotator.encode
+        annotator.encode = { source, span in
+            guard source.relativePath.text == "b.mp4" else { return encode(source, span) }
+            var failure = ClipFailure(code: .inputOutput, stage: .decode, message: "no ffmpeg")
+            failure.isFaultOfSystem = true
+            return .failure(failure)
+        }
+        #expect(throws: PipelineError.system("no ffmpeg")) {
+            try annotate(
+                [folder("in")], into: output, pipeline: plainPipeline([captionTask]),
+                annotator: annotator)
+        }
+        #expect(try records(output).map(\.video.path) == ["a.mp4"])
+    }
+
     @Test("when only failures are left but other files were answered before, some failed, not all")
     func exitCode() throws {
         let folder = try TemporaryFolder()

@@ -1,4 +1,5 @@
 //! Facts about the pool of workers.
+import CLinux
 import Foundation
 import Synchronization
 import Testing
@@ -34,5 +35,17 @@ struct WorkerPoolTests {
         }
         #expect(output == (0..<200).map { $0 * $0 })
         #expect(state.withLock { $0.most } <= workers)
+    }
+
+    @Test("workers are as nice as they are told to be, though Dispatch makes its threads anew")
+    func niceness() {
+        let pool = WorkerPool<Int, Int32>(workers: 2, inFlight: 4, niceness: 7) { _ in
+            usleep(1000)
+            return linux_niceness()
+        }
+        var input = (0..<16).makeIterator()
+        var seen: [Int32] = []
+        while let value = pool.next(from: { input.next() }) { seen.append(value) }
+        #expect(seen == [Int32](repeating: 7, count: 16))
     }
 }

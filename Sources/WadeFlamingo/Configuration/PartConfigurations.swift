@@ -18,6 +18,10 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
     package var projectionWidth: Int?
     /// Whether the class token is among the features (IDEFICS); nil means no.
     package var keepsClassToken: Bool?
+    /// Whether a layer norm stands behind the last block (Flaminglet); nil means no.
+    package var outputNorm: Bool?
+    /// What is added to the patches' features (Flaminglet); nil means nothing.
+    package var outputPosition: SinePosition?
     /// How a picture becomes the input.
     package var preprocessing: Preprocessing
 
@@ -29,6 +33,8 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
         case normEpsilon = "norm_epsilon"
         case projectionWidth = "projection_width"
         case keepsClassToken = "keeps_class_token"
+        case outputNorm = "output_norm"
+        case outputPosition = "output_position"
     }
 
     /// V, the number of patches of a frame.
@@ -49,6 +55,12 @@ package struct VisionConfiguration: Codable, Sendable, Equatable {
         try require(
             width % heads == 0, "vision.heads", heads, "a divisor of width, \(width)")
         try requireEpsilon("vision.norm_epsilon", normEpsilon)
+        try require(
+            outputPosition == nil || width % 8 == 0, "vision.width", width,
+            "a multiple of 8, for output_position")
+        try require(
+            outputPosition?.amplitude.isFinite ?? true, "vision.output_position.amplitude",
+            outputPosition?.amplitude ?? 0, "a finite number")
         try require(
             preprocessing.imageSize == imageSize, "vision.preprocessing.image_size",
             preprocessing.imageSize, "image_size, \(imageSize)")

@@ -67,6 +67,9 @@ struct BeamSearch {
             }
             beams = next
             if isDone(best: best.sum, length: text.count + step + 1) || beams.isEmpty { break }
+            if let looping = leadingLoop(of: beams, length: text.count + step + 1) {
+                return looping
+            }
             guard step + 1 < options.maximumTokens else { break }
             for index in beams.indices { try advance(&beams[index]) }
         }
@@ -80,7 +83,26 @@ struct BeamSearch {
         for candidate in finished where candidate.score >= best?.score ?? -.infinity {
             best = candidate
         }
-        return best?.generated ?? Generated(ids: [], logProbabilities: [], finish: .length)
+        var generated =
+            best?.generated ?? Generated(ids: [], logProbabilities: [], finish: .length)
+        if let loop = options.repetition?.firstLoop(in: generated.ids) {
+            generated.finish = .repetition
+            generated.loop = loop
+        }
+        return generated
+    }
+
+    /// The best open hypothesis if it goes round in circles and no finished one beats it: nothing better is to be expected then, as
+    /// every further copy of a loop is more probable than the one before. Loops of lesser hypotheses do no harm until they win.
+    private func leadingLoop(of beams: [Beam], length: Int) -> Generated? {
+        guard let best = beams.first, let loop = options.repetition?.loop(atEndOf: best.ids) else {
+            return nil
+        }
+        let score = best.sum / pow(Double(length), lengthPenalty)
+        guard finished.allSatisfy({ $0.score < score }) else { return nil }
+        return Generated(
+            ids: best.ids, logProbabilities: best.logProbabilities, finish: .repetition,
+            score: score, loop: loop)
     }
 
     /// Set once the search ended because no open beam could win.
@@ -107,9 +129,8 @@ struct BeamSearch {
         for beam in beams {
             let row = logSoftmax(beam.logits)
             var scores = row.map { Double($0 + Float(beam.sum)) }
-            for id in constraints.banned(after: text + beam.ids) where id < scores.count {
-                scores[id] = -.infinity
-            }
+            let banned = constraints.banned(after: text + beam.ids, answerStart: text.count)
+            for id in banned where id < scores.count { scores[id] = -.infinity }
             sums += scores
             logProbabilities.append(row)
         }

@@ -23,11 +23,16 @@ package struct DecodingOptions: Codable, Sendable, Equatable {
     package var forbidden: [[Int]]
     /// No n-gram of this length may come twice, the prompt included; 0 switches it off.
     package var noRepeatNGram: Int
+    /// The same for the answer alone, whatever the prompt says.
+    package var noRepeatNGramInAnswer = 0
+    /// Ends an answer that goes round in circles; nil lets it go on, as the originals do.
+    package var repetition: RepetitionGuard?
 
     package init(
         strategy: DecodingStrategy = .greedy, maximumTokens: Int, endTokens: Set<Int>,
-        forbidden: [[Int]] = [], noRepeatNGram: Int = 0
+        forbidden: [[Int]] = [], noRepeatNGram: Int = 0, repetition: RepetitionGuard? = nil
     ) {
+        self.repetition = repetition
         self.strategy = strategy
         self.maximumTokens = maximumTokens
         self.endTokens = endTokens
@@ -40,7 +45,10 @@ package struct DecodingOptions: Codable, Sendable, Equatable {
         try check(maximumTokens >= 0, "max_new_tokens", maximumTokens, "0 or more")
         let ids = forbidden.joined()
         try check(ids.allSatisfy { $0 >= 0 }, "bad words", ids.min() ?? 0, "ids of 0 or more")
-        try check(noRepeatNGram >= 0, "no_repeat_ngram_size", noRepeatNGram, "0 or more")
+        for size in [noRepeatNGram, noRepeatNGramInAnswer] {
+            try check(size >= 0, "no_repeat_ngram_size", size, "0 or more")
+        }
+        try repetition?.validate()
         switch strategy {
         case .greedy: break
         case .beam(let count, let penalty):
@@ -71,6 +79,8 @@ package struct Generated: Sendable, Equatable {
     package var finish: Finish
     /// The hypothesis' score, for beam search.
     package var score: Double?
+    /// The loop that the answer ends in, when it ended by repetition.
+    package var loop: RepetitionGuard.Loop?
 
     /// Why an answer ended.
     package enum Finish: String, Codable, Sendable {
@@ -80,6 +90,16 @@ package struct Generated: Sendable, Equatable {
         case stopped
         /// The bound on new tokens.
         case length
+        /// It went round in circles; the answer then ends with the first copies of what it repeats.
+        case repetition
+    }
+
+    /// The answer with `count` tokens only.
+    package func cut(to count: Int) -> Generated {
+        var cut = self
+        cut.ids = Array(ids.prefix(count))
+        cut.logProbabilities = Array(logProbabilities.prefix(count))
+        return cut
     }
 }
 
@@ -87,8 +107,8 @@ package struct Generated: Sendable, Equatable {
 struct TokenConstraints {
     let options: DecodingOptions
 
-    /// The ids that may not follow `ids` (the prompt and what was generated).
-    func banned(after ids: [Int]) -> Set<Int> {
+    /// The ids that may not follow `ids`: the prompt, and what was generated from `answerStart` on.
+    func banned(after ids: [Int], answerStart: Int = 0) -> Set<Int> {
         var banned: Set<Int> = []
         for sequence in options.forbidden {
             guard let last = sequence.last, sequence.count - 1 <= ids.count else { continue }
@@ -96,14 +116,20 @@ struct TokenConstraints {
                 banned.insert(last)
             }
         }
-        let n = options.noRepeatNGram
-        if n > 0, ids.count >= n {
-            let prefix = ids.suffix(n - 1)
-            for start in 0...ids.count - n
-            where ids[start..<start + n - 1].elementsEqual(prefix) {
-                banned.insert(ids[start + n - 1])
-            }
-        }
+        banned.formUnion(repeats(of: options.noRepeatNGram, in: ids[...]))
+        banned.formUnion(repeats(of: options.noRepeatNGramInAnswer, in: ids[answerStart...]))
         return banned
+    }
+
+    /// The ids that would complete an n-gram for the second time.
+    private func repeats(of n: Int, in ids: ArraySlice<Int>) -> Set<Int> {
+        guard n > 0, ids.count >= n else { return [] }
+        var repeats: Set<Int> = []
+        let prefix = ids.suffix(n - 1)
+        for start in ids.startIndex...ids.endIndex - n
+        where ids[start..<start + n - 1].elementsEqual(prefix) {
+            repeats.insert(ids[start + n - 1])
+        }
+        return repeats
     }
 }

@@ -64,9 +64,9 @@ package struct Generator: Sendable {
         while generated.ids.count < options.maximumTokens {
             let logProbabilities = logSoftmax(logits)
             var scores = logits
-            for id in constraints.banned(after: text + generated.ids) where id < scores.count {
-                scores[id] = -.infinity
-            }
+            let banned = constraints.banned(
+                after: text + generated.ids, answerStart: text.count)
+            for id in banned where id < scores.count { scores[id] = -.infinity }
             let next = choose(scores, generated.ids.count)
             generated.ids.append(next)
             generated.logProbabilities.append(logProbabilities[next])
@@ -76,6 +76,11 @@ package struct Generator: Sendable {
             }
             guard goOn(generated.ids) else {
                 generated.finish = .stopped
+                break
+            }
+            if let loop = options.repetition?.loop(atEndOf: generated.ids) {
+                generated.finish = .repetition
+                generated.loop = loop
                 break
             }
             guard generated.ids.count < options.maximumTokens else { break }

@@ -16,6 +16,10 @@ package struct CLIPVisionTransformer: Sendable {
     private let blocks: [VisionBlock]
     /// What the contrastive embedding goes through; nil when the weights are not there.
     private let projection: (norm: LayerNorm, linear: Linear)?
+    /// Behind the last block, where the model has one (no published one).
+    private let outputNorm: LayerNorm?
+    /// (V, D), fixed: added to the patches' features, where the model wants it (no published one).
+    private let outputPosition: Tensor?
 
     package init(
         _ weights: Weights, _ configuration: VisionConfiguration, arithmetic: Arithmetic
@@ -39,15 +43,30 @@ package struct CLIPVisionTransformer: Sendable {
                 try Linear(weights["projection"], from: width, to: $0, arithmetic)
             )
         }
+        outputNorm =
+            configuration.outputNorm ?? false
+            ? try LayerNorm(
+                weights["output_norm"], width: width, epsilon: configuration.normEpsilon) : nil
+        outputPosition = configuration.outputPosition?.table(
+            side: configuration.imageSize / patch, width: width)
     }
 
     /// Normalised pixels (F, 3, S, S) to patch features (F, V, D), in IDEFICS with the class token first, (F, 1 + V, D).
     package func callAsFunction(_ pixels: Tensor) throws -> Tensor {
-        let tokens = try self.tokens(pixels)
-        if configuration.keepsClassToken ?? false { return tokens }
-        let (count, width) = (tokens.shape[1], tokens.shape[2])
-        let patches = (0..<tokens.shape[0]).map { tokens[$0][1..<count] }
-        return Tensor.concatenated(patches).reshaped([tokens.shape[0], count - 1, width])
+        features(ofTokens: try tokens(pixels))
+    }
+
+    /// What `tokens` gave to patch features (F, V, D).
+    package func features(ofTokens tokens: Tensor) -> Tensor {
+        let (frames, count, width) = (tokens.shape[0], tokens.shape[1], tokens.shape[2])
+        let keepsClassToken = configuration.keepsClassToken ?? false
+        if keepsClassToken && outputPosition == nil { return tokens }
+        let features = (0..<frames).flatMap { frame -> [Tensor] in
+            let patches = tokens[frame][1..<count]
+            let placed = outputPosition.map { patches + $0 } ?? patches
+            return keepsClassToken ? [tokens[frame][0..<1], placed] : [placed]
+        }
+        return Tensor.concatenated(features).reshaped([frames, configuration.features, width])
     }
 
     /// Normalised pixels (F, 3, Y, X) to the last block's output with the class token first, (F, 1 + V, D).
@@ -58,19 +77,32 @@ package struct CLIPVisionTransformer: Sendable {
         let table = positions ?? positionEmbedding
         let frames = try patches(
             of: pixels, expected: table.rows - 1, anySize: positions != nil)
-        let embedded = (0..<frames.shape[0]).map { frame -> Tensor in
-            let patches = patchEmbedding(frames[frame])
-            let row = classEmbedding.reshaped([1, classEmbedding.count])
-            return Tensor.concatenated([row, patches]) + table
+        let count = frames.shape[0]
+        // In training all frames go through each product together. Otherwise each goes alone, because the libraries' sums may
+        // differ in their last bits with the number of rows, and a frame's features must not depend on its neighbours.
+        let groups = classEmbedding.isWatched ? [0..<count] : (0..<count).map { $0..<$0 + 1 }
+        func stack(_ x: [Tensor]) -> Tensor {
+            Tensor.concatenated(x).reshaped([count, table.rows, table.width])
         }
+        let embedded = groups.map { withPositions(frames[$0], table) }
         observe("embeddings", stack(embedded))
         var x = embedded.map { preNorm($0) }
         observe("hidden.0", stack(x))
         for (index, block) in blocks.enumerated() {
-            x = x.map { block($0) }
+            x = x.map { block($0, tokens: table.rows) }
             observe("hidden.\(index + 1)", stack(x))
         }
+        if let outputNorm { x = x.map { outputNorm($0) } }
         return stack(x)
+    }
+
+    /// Patches (F, V, 3·P·P) to tokens (F·(1 + V), D), each frame's class token first, with their positions.
+    private func withPositions(_ patches: Tensor, _ table: Tensor) -> Tensor {
+        let (frames, features) = (patches.shape[0], patchEmbedding(patches))
+        let classToken = classEmbedding.reshaped([1, classEmbedding.count])
+        let tokens = Tensor.concatenated((0..<frames).flatMap { [classToken, features[$0]] })
+        let placed = tokens.reshaped([frames, table.count]) + table.reshaped([table.count])
+        return placed.reshaped([frames * table.rows, table.width])
     }
 
     /// The class token of each frame after the final norm, (F, D); nil when the model has no projection.
@@ -89,13 +121,7 @@ package struct CLIPVisionTransformer: Sendable {
 
     /// The contrastive embedding of each frame, (F, E), of length 1; nil when the model has no projection.
     package func embedding(_ tokens: Tensor) -> Tensor? {
-        guard let embedded = projected(tokens) else { return nil }
-        let rows = (0..<embedded.shape[0]).map { row -> Tensor in
-            let values = embedded[row..<row + 1]
-            let length = values.values.reduce(Float(0)) { $0 + $1 * $1 }.squareRoot()
-            return length > 0 ? values * (1 / length) : values
-        }
-        return Tensor.concatenated(rows)
+        projected(tokens)?.normalizedRows()
     }
 
     /// The trained table (1 + V, D) of position embeddings.
@@ -115,14 +141,6 @@ package struct CLIPVisionTransformer: Sendable {
         }
         return pixels.patches(side: side)
     }
-
-    private func stack(_ frames: [Tensor]) -> Tensor {
-        Tensor.concatenated(frames).reshaped([frames.count] + frames[0].shape)
-    }
-}
-
-extension Shape {
-    static func + (sizes: [Int], shape: Shape) -> Shape { Shape(sizes + shape.sizes) }
 }
 
 /// One pre-norm transformer block of the tower.
@@ -157,14 +175,23 @@ private struct VisionBlock: Sendable {
             scale: 1 / Float(width / configuration.heads).squareRoot(), engine: arithmetic.engine)
     }
 
-    /// x (1 + V, D) to the same shape.
-    func callAsFunction(_ x: Tensor) -> Tensor {
+    /// x (F·N, D), frame after frame of N tokens, to the same shape; a frame attends to itself only.
+    func callAsFunction(_ x: Tensor, tokens: Int) -> Tensor {
         let width = x.width
         let qkv = queryKeyValue(attentionNorm(x))
         let attended = attention(
             qkv.columns(0..<width), keys: [qkv.columns(width..<2 * width)],
-            values: [qkv.columns(2 * width..<3 * width)], mask: .none)
+            values: [qkv.columns(2 * width..<3 * width)], mask: mask(rows: x.rows, tokens: tokens))
         let y = x + out(attended)
         return y + down(activation(up(mlpNorm(y))))
+    }
+
+    private func mask(rows: Int, tokens: Int) -> AttentionMask {
+        if rows == tokens { return .none }
+        return .windows(
+            (0..<rows).map { row in
+                let start = row / tokens * tokens
+                return .keys(start..<start + tokens)
+            })
     }
 }

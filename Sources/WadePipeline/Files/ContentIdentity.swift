@@ -16,10 +16,17 @@ package struct ContentIdentity: Sendable, Equatable {
     private static let blockSize = 1 << 20
 
     /// The identity of the file at `path`. `known` may give the hash for a status seen before, so that a folder is not
-    /// read again every night. Throws when the file cannot be read, is empty, no regular file, or changes meanwhile.
-    static func read(_ path: PathBytes, known: (FileStatus) -> [UInt8]?) throws(ClipFailure)
-        -> ContentIdentity
-    {
+    /// read again every night; then the file is not even opened, so one that was answered and cannot be opened any more keeps
+    /// its one record. Throws when the file cannot be read, is empty, no regular file, or changes meanwhile, and soon after
+    /// a stop is wished: a terabyte takes half an hour.
+    static func read(
+        _ path: PathBytes, known: (FileStatus) -> [UInt8]?, stop: StopRequest? = nil
+    ) throws(ClipFailure) -> ContentIdentity {
+        if let status = try? FileStatus.of(path, followingLinks: true), status.kind == .regular,
+            let digest = known(status)
+        {
+            return ContentIdentity(digest: digest, status: status)
+        }
         do {
             let file = try OpenFile(path, for: .reading)
             let status = try file.status()
@@ -30,10 +37,10 @@ package struct ContentIdentity: Sendable, Equatable {
             guard status.size > 0 else {
                 throw ClipFailure(code: .emptyFile, stage: .read, message: "0 bytes")
             }
-            if let digest = known(status) {
-                return ContentIdentity(digest: digest, status: status)
+            guard let (digest, count) = try hash(file, stop) else {
+                throw ClipFailure(
+                    code: .timeout, stage: .read, message: "the run was asked to stop")
             }
-            let (digest, count) = try hash(file)
             let after = try file.status()
             guard count == status.size, after == status else {
                 throw ClipFailure(
@@ -50,16 +57,20 @@ package struct ContentIdentity: Sendable, Equatable {
         }
     }
 
-    private static func hash(_ file: borrowing OpenFile) throws(SystemError) -> ([UInt8], Int) {
+    /// The hash and the number of bytes; nil when a stop was wished first.
+    private static func hash(
+        _ file: borrowing OpenFile, _ stop: StopRequest?
+    ) throws(SystemError) -> ([UInt8], Int)? {
         var hash = SHA256()
         var buffer = [UInt8](repeating: 0, count: blockSize)
         var total = 0
-        while true {
+        while stop?.reason == nil {
             let count = try file.read(into: &buffer)
             guard count > 0 else { return (Array(hash.finalize()), total) }
             hash.update(data: buffer[..<count])
             total += count
         }
+        return nil
     }
 }
 

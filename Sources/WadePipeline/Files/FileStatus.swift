@@ -66,6 +66,16 @@ package struct FileStatus: Sendable, Equatable {
         return FileStatus(raw)
     }
 
+    /// Whether nothing has the name `path`, as far as can be told.
+    static func isMissing(_ path: PathBytes) -> Bool {
+        do {
+            _ = try of(path, followingLinks: false)
+            return false
+        } catch {
+            return error.code == ENOENT || error.code == ENOTDIR
+        }
+    }
+
     /// The time of last change as RFC 3339 in UTC with nanoseconds, which are part of a file's identity.
     package var modified: String {
         Timestamp.text(seconds: modifiedSeconds, nanoseconds: modifiedNanoseconds)

@@ -91,9 +91,9 @@ package struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// Takes the kernel's exclusive lock, which ends with the process; false when another holds it.
-    func lock() throws(SystemError) -> Bool {
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+    /// Takes the kernel's lock, exclusive or shared, which ends with the process; false when another holds one that excludes it.
+    func lock(shared: Bool = false) throws(SystemError) -> Bool {
+        if flock(descriptor, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 { return true }
         guard errno == EWOULDBLOCK else { throw SystemError.last }
         return false
     }

@@ -1,12 +1,15 @@
 //! Is a file in a folder whole, or is somebody still writing it?
 import Glibc
 
-/// Looks at a file's size and time, and at the table of contents of an mp4, before anything is made of its content.
+/// Looks at a file's size and time, and at how long its container says it is, before anything is made of its content.
 struct SettledGate: Sendable {
     /// A file that is to settle within so many seconds is waited for; one that needs longer is left to the next run.
     static let patience = 10.0
-    /// An mp4 that is not complete has to rest so many times longer: whoever writes it may only have paused.
+    /// A container that says it is not complete has to rest so many times longer: whoever writes it may only have paused. After that it
+    /// is taken as it is, and its record says what is wrong with it.
     static let incompleteFactor = 5.0
+    /// Seconds; a time of change that lies further ahead is no time to wait for.
+    static let farFuture = 86_400.0
 
     /// Seconds without a change after which a file counts as settled; 0 takes every file as it is.
     let minimumAge: Int
@@ -29,13 +32,16 @@ struct SettledGate: Sendable {
         let age =
             Double(now.tv_sec) - Double(status.modifiedSeconds)
             + Double(now.tv_nsec - status.modifiedNanoseconds) * 1e-9
-        // A time in the future says nothing about age (cameras, clocks set back): such a file is waited for as a new one.
+        // A time in the future says nothing about age (cameras, clocks set back): such a file is waited for as a new one, and one that is
+        // not complete until that time has come, if it comes within a day.
         let rest = max(0, age)
         let least = Double(minimumAge)
         guard rest < least * Self.incompleteFactor else { return .settled }
-        let isIncomplete = BoxTable.isIncomplete(path, size: status.size)
+        let isIncomplete = ContainerEnd.isMissing(path, size: status.size)
         var remaining = (isIncomplete ? least * Self.incompleteFactor : least) - rest
-        if age < 0 { remaining = min(remaining, Self.patience) }
+        if age < 0, !isIncomplete || age < -Self.farFuture {
+            remaining = min(remaining, Self.patience)
+        }
         guard remaining > 0 else { return .settled }
         return .young(
             age: age, remaining: remaining, isIncomplete: isIncomplete, status)
@@ -54,48 +60,9 @@ struct SettledGate: Sendable {
         for _ in 0..<steps {
             guard stop.reason == nil else { return false }
             usleep(100_000)
+            // One that grows meanwhile is known to be under way: no need to wait for the end of the rest.
+            guard (try? FileStatus.of(path, followingLinks: true)) == first else { return false }
         }
-        return (try? FileStatus.of(path, followingLinks: true)) == first
-    }
-}
-
-/// The boxes at the top of an ISO base media file (ISO/IEC 14496-12, 4.2), as far as they tell whether it is complete.
-enum BoxTable {
-    /// More boxes at the top than a file that is not cut into fragments has; behind them nothing is looked for.
-    private static let mostBoxes = 64
-    private static let firstTypes: Set<String> = [
-        "ftyp", "moov", "mdat", "wide", "free", "skip", "pnot", "styp",
-    ]
-
-    /// Whether the file is an mp4 or QuickTime file with a box that ends behind its last byte, or without its index (`moov`); also
-    /// whether it is empty. Other containers say nothing about their end.
-    static func isIncomplete(_ path: PathBytes, size: Int) -> Bool {
-        guard size > 0 else { return true }
-        guard let file = try? OpenFile(path, for: .reading) else { return false }
-        var offset = 0
-        var hasIndex = false
-        for number in 0..<mostBoxes {
-            guard offset < size else { return !hasIndex }
-            var header = [UInt8](repeating: 0, count: 16)
-            guard let count = try? file.read(into: &header, at: offset) else { return false }
-            let type = String(decoding: header[4..<8], as: UTF8.self)
-            if number == 0, !firstTypes.contains(type) { return false }
-            guard count >= 8 else { return true }
-            if type == "moov" { hasIndex = true }
-            let short = header[..<4].reduce(0) { $0 << 8 | Int($1) }
-            switch short {
-            case 0: return !hasIndex
-            case 1:
-                guard count == 16, header[8] < 0x40 else { return true }
-                let long = header[8..<16].reduce(0) { $0 << 8 | Int($1) }
-                guard long >= 16, long <= size - offset else { return true }
-                offset += long
-            case 2..<8: return false
-            default:
-                guard short <= size - offset else { return true }
-                offset += short
-            }
-        }
-        return !hasIndex
+        return true
     }
 }

@@ -5,13 +5,14 @@ import WadeFlamingo
 package import WadeTensor
 import WadeImage
 import WadeTokenizer
-import WadeVideo
+package import WadeVideo
 
 /// A loaded model that answers the tasks of one pipeline.
 package struct FlamingoAnnotator: Sendable {
     private let model: Flamingo
     private let tokenizer: Tokenizer
     private let pipeline: Pipeline
+    private let decoders: DecoderPool
     private let arithmetic: Arithmetic
     private var prompts: [String: SharedPrompt] = [:]
 
@@ -27,14 +28,15 @@ package struct FlamingoAnnotator: Sendable {
         var choices: [[Int]]
     }
 
-    /// Loads the bundle at `path` and runs the demonstrations of every task through it, once.
-    package init(bundle: ModelBundle, pipeline: Pipeline) throws {
+    /// Loads the bundle at `path` and runs the demonstrations of every task through it, once; `decoders` open all files.
+    package init(bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool) throws {
         guard bundle.configuration.family != .idefics else {
             throw PipelineError.request(
                 found: "a model of the idefics family",
                 expected: "openflamingo or otter, whose prompts pipelines write")
         }
         self.pipeline = pipeline
+        self.decoders = decoders
         arithmetic = Arithmetic(precision: pipeline.precision)
         arithmetic.engine.useThreads(1)
         model = try bundle.model(arithmetic)
@@ -57,8 +59,11 @@ package struct FlamingoAnnotator: Sendable {
         _ task: AnnotationTask, about path: PathBytes
     ) -> Result<String, ClipFailure> {
         encode(path, span: nil).flatMap { clip in
-            answer(ClipQuestion(tokens: clip.tokens, task: task))
-                .map { Prompt.answer(in: $0.raw, task: task.type) }
+            answer(
+                ClipQuestion(
+                    tokens: clip.tokens, framesDigest: clip.frames.digest, task: task)
+            )
+            .map { Prompt.answer(in: $0.raw, task: task.type) }
         }
     }
 
@@ -108,15 +113,23 @@ package struct FlamingoAnnotator: Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         do {
-            var reader = try VideoReader(path: path.bytes)
-            let metadata = reader.metadata
-            let span = span ?? ClipSpan(start: 0, end: metadata.duration, boundary: .whole)
-            let times = pipeline.sampling.times(in: span)
-            let sampled = try reader.frames(at: times)
+            let preprocessing = model.configuration.vision.preprocessing
+            let ((metadata, span, sampled), lease) = try decoders.read(
+                path: path.bytes, companion: { encodingMemory($0, span) }
+            ) { (video) throws(VideoError) in
+                let span =
+                    span ?? ClipSpan(start: 0, end: video.metadata.duration, boundary: .whole)
+                return (
+                    video.metadata, span,
+                    try video.frames(
+                        at: pipeline.sampling.times(in: span), preprocessing: preprocessing)
+                )
+            }
+            defer { withExtendedLifetime(lease) {} }
             let decoded = clock.now
             let images = sampled.frames.map(\.image)
-            let size = model.configuration.vision.imageSize
-            let pixels = model.configuration.vision.preprocessing.pixelValues(of: images)
+            let size = preprocessing.imageSize
+            let pixels = preprocessing.pixelValues(ofPictures: images)
             let tokens = try model.visualTokens(
                 Tensor(pixels, shape: [images.count, 3, size, size]))
             return .success(
@@ -131,6 +144,18 @@ package struct FlamingoAnnotator: Sendable {
         } catch {
             return .failure(ClipFailure(code: .internal, stage: .vision, message: "\(error)"))
         }
+    }
+
+    /// Bytes of memory that a clip takes here, from its frames' arrival to its visual tokens, by estimate.
+    private func encodingMemory(_ metadata: VideoMetadata, _ span: ClipSpan?) -> Int {
+        let span = span ?? ClipSpan(start: 0, end: metadata.duration, boundary: .whole)
+        let frames = pipeline.sampling.times(in: span).count
+        let vision = model.configuration.vision
+        // A pixel as 8 bits, as float32, and once more as float32 in patches.
+        let pixels = 3 * vision.imageSize * vision.imageSize * 9
+        // Of one layer: the state, its copy, queries, keys, values, and the feed-forward network's hidden state twice.
+        let states = (vision.patches + 1) * (vision.width * 6 + vision.mlpWidth * 2) * 4
+        return frames * (pixels + states)
     }
 
     private func frames(_ sampled: SampledFrames, digestOf pixels: [Float])
@@ -160,8 +185,10 @@ package struct FlamingoAnnotator: Sendable {
             let sequence = prompt.sequence.continued(with: model.media([question.tokens]))
             var answer =
                 question.task.choices.isEmpty
-                ? try generate(question.task, prompt, sequence)
+                ? try generate(question, prompt, sequence)
                 : try choose(question.task, prompt, sequence)
+            answer.score.compressionRatio = CompressionRatio.of(
+                Prompt.answer(in: answer.raw, task: question.task.type).utf8)
             answer.generateMilliseconds = (clock.now - start).milliseconds
             return .success(answer)
         } catch {
@@ -189,38 +216,74 @@ package struct FlamingoAnnotator: Sendable {
         return answer
     }
 
-    private func generate(_ task: AnnotationTask, _ prompt: SharedPrompt, _ sequence: TextSequence)
-        throws -> ClipAnswer
-    {
+    private func generate(
+        _ question: ClipQuestion<Tensor>, _ prompt: SharedPrompt, _ sequence: TextSequence
+    ) throws -> ClipAnswer {
         let tokens = model.configuration.tokens
         let options = DecodingOptions(
-            strategy: strategy, maximumTokens: task.maxNewTokens,
+            strategy: strategy, maximumTokens: question.task.maxNewTokens,
             endTokens: [tokens.endOfChunk, tokens.endOfText],
             // A generated <image> would stand for a clip that is not there.
             forbidden: [tokens.image, tokens.padding].compactMap { $0.map { [$0] } })
-        let stops = pipeline.decoding.stop
-        let generated = try Generator(model)(
-            prompt.query, behind: sequence, earlier: prompt.earlier, options: options
-        ) { ids in
-            guard !stops.isEmpty, let text = try? decode(ids) else { return true }
-            return !stops.contains { text.contains($0) }
+        let generate = { (options: DecodingOptions, goOn: ([Int]) -> Bool) in
+            try Generator(model)(
+                prompt.query, behind: sequence, earlier: prompt.earlier, options: options
+            ) { ids in !isStopped(ids) && goOn(ids) }
         }
+        var outcome: GuardedGeneration.Outcome
+        if let guardian = pipeline.decoding.guard {
+            let guarded = GuardedGeneration(
+                guardian: guardian,
+                text: { Prompt.answer(in: try raw($0), task: question.task.type) },
+                generate: generate)
+            outcome = try guarded(options, seed: seed(question.framesDigest))
+        } else {
+            outcome = .init(
+                generated: try generate(options) { _ in true }, attempts: 1, fault: .none)
+        }
+        return try answer(outcome)
+    }
+
+    private func answer(_ outcome: GuardedGeneration.Outcome) throws -> ClipAnswer {
+        let generated = outcome.generated
         var answer = ClipAnswer()
-        answer.raw = stops.reduce(try decode(generated.ids)) { text, stop in
-            PromptTemplate.split(text, at: stop).first ?? text
-        }
+        answer.raw = try raw(generated.ids)
         switch generated.finish {
         case .endToken: answer.finish = .eos
         case .stopped: answer.finish = .stop
         case .length: answer.finish = .length
+        case .repetition: answer.finish = .guard
         }
+        // An answer that is only improbable is whole: it ended as it ended, and its score tells the rest.
+        if outcome.fault == .repetitive {
+            answer.finish = .guard
+            answer.flags = [.repeatGuard]
+        }
+        answer.attempts = outcome.attempts
         answer.tokens = generated.ids.count
-        let logProbabilities = generated.logProbabilities.map(Double.init)
-        answer.score.minimumLogProbability = logProbabilities.min() ?? -1
-        answer.score.meanLogProbability =
-            logProbabilities.isEmpty
-            ? -1 : logProbabilities.reduce(0, +) / Double(logProbabilities.count)
+        answer.score.minimumLogProbability =
+            generated.logProbabilities.min().map(Double.init) ?? -1
+        answer.score.meanLogProbability = generated.meanLogProbability
         return answer
+    }
+
+    /// A number that belongs to what the frames show, whatever the file is called and whoever asks.
+    private func seed(_ framesDigest: String) -> UInt64 {
+        Hexadecimal.sha256([Array("retry".utf8), Array(framesDigest.utf8)]).prefix(8)
+            .reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private func isStopped(_ ids: [Int]) -> Bool {
+        let stops = pipeline.decoding.stop
+        guard !stops.isEmpty, let text = try? decode(ids) else { return false }
+        return stops.contains { text.contains($0) }
+    }
+
+    /// What the language model has written, up to the first stop text.
+    private func raw(_ ids: [Int]) throws -> String {
+        try pipeline.decoding.stop.reduce(decode(ids)) { text, stop in
+            PromptTemplate.split(text, at: stop).first ?? text
+        }
     }
 
     /// The text of generated ids; an embedding may have more rows than there are tokens, and those say nothing.
@@ -253,6 +316,8 @@ extension ClipFailure {
         self.init(
             code: FailureCode(rawValue: error.code.rawValue) ?? .internal, stage: .decode,
             message: error.message)
+        isRetryable = isRetryable || error.isFaultOfSettings
+        isFaultOfSystem = error.isFaultOfSystem
     }
 }
 

@@ -56,7 +56,17 @@ package struct ModelLocation: Sendable {
         }
         return ModelIdentity(
             name: configuration.name, weightsSHA256: weights,
-            numericsVersion: "1 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+            numericsVersion: "2 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+    }
+
+    /// Bytes of the weights' files.
+    func weightBytes() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: folder)
+            .filter { $0.hasSuffix(".safetensors") }
+            .reduce(0) { sum, name in
+                let path = PathBytes(folder).appending(PathBytes(name))
+                return sum + ((try? FileStatus.of(path, followingLinks: true))?.size ?? 0)
+            }
     }
 
     /// Throws when large weights are not those that the bundle was written with.
@@ -83,12 +93,14 @@ package struct ModelLocation: Sendable {
     }
 }
 
-/// Cuts files as `segmentation` says.
-package func clipCutter(_ segmentation: Segmentation) -> ClipCutter {
+/// Cuts files as `segmentation` says; `decoders` open them.
+package func clipCutter(_ segmentation: Segmentation, decoders: DecoderPool) -> ClipCutter {
     { source in
         do throws(VideoError) {
-            var reader = try VideoReader(path: source.path.bytes)
-            return .success(try reader.spans(segmentation))
+            let (spans, _) = try decoders.read(path: source.path.bytes) {
+                (video) throws(VideoError) in try video.spans(segmentation)
+            }
+            return .success(spans)
         } catch {
             return .failure(ClipFailure(error))
         }

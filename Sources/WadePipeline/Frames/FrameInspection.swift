@@ -12,19 +12,26 @@ package struct FrameInspection: Sendable {
     private let sampling: FrameSampling
     private let clips: [(span: ClipSpan, sampled: SampledFrames)]
 
-    /// Decodes the frames that the sampling asks for, clip by clip; throws `VideoError`.
+    /// Lets `decoders` decode the frames that the sampling asks for, clip by clip; throws `VideoError`.
     package init(
-        path: PathBytes, sampling: FrameSampling, segmentation: Segmentation
+        path: PathBytes, sampling: FrameSampling, segmentation: Segmentation,
+        decoders: DecoderPool
     ) throws(VideoError) {
-        var reader = try VideoReader(path: path.bytes)
         self.path = path
         self.sampling = sampling
-        metadata = reader.metadata
-        var clips: [(ClipSpan, SampledFrames)] = []
-        for span in try reader.spans(segmentation) {
-            clips.append((span, try reader.frames(at: sampling.times(in: span))))
+        ((metadata, clips), _) = try decoders.read(path: path.bytes) {
+            (video) throws(VideoError) in
+            var clips: [(ClipSpan, SampledFrames)] = []
+            for span in try video.spans(segmentation) {
+                video.restartClock()
+                clips.append(
+                    (
+                        span,
+                        try video.frames(at: sampling.times(in: span), preprocessing: nil)
+                    ))
+            }
+            return (video.metadata, clips)
         }
-        self.clips = clips
     }
 
     /// One picture: a row of frames after the other with their presentation times below. With `preprocessing` the frames are

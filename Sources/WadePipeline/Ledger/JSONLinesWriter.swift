@@ -10,33 +10,39 @@ package struct JSONLinesWriter: ~Copyable {
     private let name: String
     private let isFile: Bool
     private var offset: Int
-    private var lastSync: Int
+    private let path: PathBytes
+    private var lastSync = ContinuousClock.now
 
-    /// A writer at the end of the file at `path`, which is made when missing.
+    /// A writer at the end of the file at `path`, which is made when missing. A last line without its newline gets one, so that
+    /// what follows is never glued to it; a run cuts such a line off its output before it makes the writer.
     package init(path: PathBytes) throws(PipelineError) {
         do {
             let file = try OpenFile(path, for: .appending)
-            let size = try file.status().size
+            var size = try file.status().size
+            var last: [UInt8] = [0x0A]
+            if size > 0, try file.read(into: &last, at: size - 1) == 1, last != [0x0A] {
+                size += try file.write([0x0A], from: 0)
+            }
             OpenFile.synchronize(folder: path.folder)
-            self.init(file, name: path.shown, isFile: true, offset: size)
+            self.init(file, path: path, isFile: true, offset: size)
         } catch {
             throw .file(path: path.shown, action: "open for appending", reason: error.reason)
         }
     }
 
-    private init(_ file: consuming OpenFile, name: String, isFile: Bool, offset: Int) {
+    private init(_ file: consuming OpenFile, path: PathBytes, isFile: Bool, offset: Int) {
         self.file = file
-        self.name = name
+        self.path = path
+        name = isFile ? path.shown : "standard output"
         self.isFile = isFile
         self.offset = offset
-        lastSync = time(nil)
     }
 
     /// A writer to standard output.
     package static func standardOutput() throws(PipelineError) -> JSONLinesWriter {
         do {
             return JSONLinesWriter(
-                try OpenFile.standardOutput(), name: "standard output", isFile: false, offset: 0)
+                try OpenFile.standardOutput(), path: PathBytes("-"), isFile: false, offset: 0)
         } catch {
             throw .file(path: "standard output", action: "open", reason: error.reason)
         }
@@ -57,19 +63,26 @@ package struct JSONLinesWriter: ~Copyable {
         }
         let start = offset
         offset += line.count
-        if isFile, time(nil) - lastSync >= Self.syncInterval { try synchronize() }
+        if ContinuousClock.now - lastSync >= .seconds(Self.syncInterval) { try synchronize() }
         return start
     }
 
     /// Brings all lines to the disk. After a failure nothing more may be written: a second try would lie (Rebello et al., ATC 2020).
+    /// Throws as well when the output's name has gone or means another file now, because then nobody would find the lines.
     package mutating func synchronize() throws(PipelineError) {
-        guard isFile else { return }
         do {
             try file.synchronize()
         } catch {
             throw .file(path: name, action: "bring to the disk", reason: error.reason)
         }
-        lastSync = time(nil)
+        lastSync = .now
+        guard isFile else { return }
+        let own = try? file.status()
+        let named = try? FileStatus.of(path, followingLinks: true)
+        guard let own, let named, own.device == named.device, own.inode == named.inode else {
+            let reason = named == nil ? "its name has gone" : "its name means another file now"
+            throw .file(path: name, action: "go on with the output", reason: reason)
+        }
     }
 
     /// The bytes of a line that was appended before.

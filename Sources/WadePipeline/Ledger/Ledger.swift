@@ -14,8 +14,12 @@ package struct Ledger: Sendable {
         var sequence: Int
         /// Clips that the file was cut into.
         var clipCount: Int
-        /// Error lines since the last answer.
+        /// Latest lines in a row that say the same error and were written by the same version of Wade.
         var failures: Int
+        /// The error's number in `FailureCode.allCases`; nil without one.
+        var failure: UInt8?
+        /// Hash of the version that wrote the latest line.
+        var version: UInt64
         /// Whether the latest line says an error.
         var isError: Bool
         /// Whether that error may go away.
@@ -83,10 +87,12 @@ package struct Ledger: Sendable {
         if line.content == .none { holdsUnreadable = true }
         let old = entries[line.key]
         if let old, old.sequence > line.sequence { return }
+        let isSame = old?.version == line.version && old?.failure == line.failure
+        let earlier = isSame ? old?.failures ?? 0 : 0
         entries[line.key] = Entry(
             offset: offset, length: length, sequence: line.sequence, clipCount: line.clipCount,
-            failures: line.isError ? (old?.failures ?? 0) + 1 : 0, isError: line.isError,
-            isRetryable: line.isRetryable,
+            failures: line.isError ? earlier + 1 : 0, failure: line.failure, version: line.version,
+            isError: line.isError, isRetryable: line.isRetryable,
             isRemoved: line.isRemoved, path: line.path)
     }
 
@@ -105,7 +111,18 @@ package struct Ledger: Sendable {
     func verdict(on key: LedgerKey, retries: Int) -> Verdict {
         guard let entry = entries[key], !entry.isRemoved else { return .missing }
         guard entry.isError, entry.isRetryable else { return .done }
+        // Another version may have learned to do it.
+        guard entry.version == LedgerLine.currentVersion else { return .failed }
         return entry.failures <= retries ? .failed : .parked
+    }
+
+    /// Why `key` is parked: how often it failed and how; nil without a record.
+    func reasonForParking(_ key: LedgerKey) -> String? {
+        guard let entry = entries[key] else { return nil }
+        let codes = FailureCode.allCases
+        let code = entry.failure.flatMap { codes.indices.contains(Int($0)) ? codes[Int($0)] : nil }
+        return "parked: failed \(entry.failures) times with this version of wade"
+            + (code.map { " (\($0.rawValue))" } ?? "")
     }
 
     /// What the ledger says about a key.
@@ -116,7 +133,7 @@ package struct Ledger: Sendable {
         case done
         /// An error that may go away.
         case failed
-        /// Failed more often than the run retries.
+        /// Failed the same way more often than the run retries, with this version; stays so until the file or the version changes.
         case parked
     }
 

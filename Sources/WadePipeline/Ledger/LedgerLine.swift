@@ -15,6 +15,10 @@ struct LedgerLine {
     var clipCount = 1
     /// Number of the line.
     var sequence = 0
+    /// Hash of the version of Wade that wrote the line, as `LineScan` computes it.
+    var version: UInt64 = 0
+    /// Number of the error's code in the closed list; nil without one.
+    var failure: UInt8?
     /// Whether the line says an error.
     var isError = false
     /// Whether that error may go away.
@@ -68,10 +72,15 @@ struct LedgerLine {
     private mutating func readRun(_ scan: inout LineScan) -> Int {
         var found = 0
         scan.members { name, scan in
-            guard scan.equals(name, "seq") else { return scan.skipValue() }
-            guard let value = scan.integer() else { return }
-            sequence = value
-            found = 1
+            if scan.equals(name, "seq") {
+                guard let value = scan.integer() else { return }
+                sequence = value
+                found = 1
+            } else if scan.equals(name, "wade_version") {
+                if let text = scan.string() { version = scan.hash(text) }
+            } else {
+                scan.skipValue()
+            }
         }
         return found
     }
@@ -89,9 +98,32 @@ struct LedgerLine {
 
     private mutating func readError(_ scan: inout LineScan) {
         scan.members { name, scan in
-            guard scan.equals(name, "retryable") else { return scan.skipValue() }
-            isRetryable = scan.flag()
+            if scan.equals(name, "retryable") {
+                isRetryable = scan.flag()
+            } else if scan.equals(name, "code") {
+                guard let code = scan.string() else { return }
+                failure = Self.number(of: code, scan)
+            } else {
+                scan.skipValue()
+            }
         }
+    }
+
+    /// The number of the code that stands at `place`; nil when it is empty or not on the list.
+    private static func number(of place: Range<Int>, _ scan: LineScan) -> UInt8? {
+        guard !place.isEmpty else { return nil }
+        let hash = scan.hash(place)
+        return codes.firstIndex(of: hash).map { UInt8(truncatingIfNeeded: $0) }
+    }
+
+    /// Hashes of the error codes, in the order of the list.
+    private static let codes = FailureCode.allCases.map { Self.hash(of: $0.rawValue) }
+
+    /// The hash of the version that runs.
+    static let currentVersion = hash(of: Program.version)
+
+    private static func hash(of text: String) -> UInt64 {
+        PathIdentity.hash(Array(text.utf8))
     }
 
     private mutating func readVideo(_ scan: inout LineScan) -> Int {
@@ -142,7 +174,7 @@ struct PathIdentity {
         self.modified = Self.hash(Array(modified.utf8))
     }
 
-    private static func hash(_ bytes: [UInt8]) -> UInt64 {
+    static func hash(_ bytes: [UInt8]) -> UInt64 {
         unsafe bytes.withUnsafeBufferPointer { buffer in
             let scan = unsafe LineScan(buffer)
             return scan.hash(0..<scan.count)

@@ -18,14 +18,15 @@ struct LineReader: ~Copyable {
     /// Whether only the first bytes of the pending line are kept.
     private var isTooLong = false
 
-    /// Reads `file` from its start in blocks of `blockSize` bytes.
+    /// Reads `file` from its start in blocks of at most `blockSize` bytes; a small file needs no large one.
     init(
         _ file: consuming OpenFile, blockSize: Int = 4 << 20,
         longestLine: Int = LineReader.longestLine
     ) {
+        let size = (try? file.status().size) ?? blockSize
         self.file = file
         self.longestLine = longestLine
-        block = [UInt8](repeating: 0, count: blockSize)
+        block = [UInt8](repeating: 0, count: min(blockSize, max(size + 1, 4096)))
     }
 
     /// Calls `body` with the offset and a scan of every whole line (without its newline; valid only during the call), then returns the torn rest:

@@ -15,11 +15,8 @@ package struct RunLock: ~Copyable {
             let file = try OpenFile(lock, for: .updating)
             let isThere = (try? FileStatus.of(path, followingLinks: true))?.kind == .regular
             let output = isThere ? try OpenFile(path, for: .updating) : nil
-            guard try file.lock(), try output?.lock() ?? true else {
-                var text = [UInt8](repeating: 0, count: 512)
-                let count = try file.read(into: &text, at: 0)
-                throw PipelineError.locked(
-                    path: path.shown, holder: Self.holder(Array(text.prefix(count))))
+            guard try Self.take(file), try Self.take(output) else {
+                throw PipelineError.locked(path: path.shown, holder: Self.holder(file))
             }
             try file.truncate(to: 0)
             let holder = try JSONWriter.bytes(of: [
@@ -42,10 +39,47 @@ package struct RunLock: ~Copyable {
         self.output = output
     }
 
-    private static func holder(_ bytes: [UInt8]) -> String {
+    /// Says who holds the output at `path`, nil when nobody does; makes no file. It is what a start asks before anything that takes
+    /// time; the lock itself is taken later, since only then is it known that the arguments are right.
+    package static func refusal(output path: PathBytes) -> PipelineError? {
+        let lock = PathBytes(bytes: path.bytes + Array(".lock".utf8))
+        for name in [lock, path] {
+            guard let file = try? OpenFile(name, for: .reading),
+                (try? file.status())?.kind == .regular,
+                let isFree = try? file.lock(shared: true), !isFree
+            else { continue }
+            guard let named = try? OpenFile(lock, for: .reading) else {
+                return .locked(path: path.shown, holder: unknownHolder)
+            }
+            return .locked(path: path.shown, holder: holder(named))
+        }
+        return nil
+    }
+
+    /// Takes the lock of `file`; false when a run holds it. Another start that only asks holds it for microseconds, so a lock that is
+    /// not free is tried again for a moment.
+    private static func take(_ file: borrowing OpenFile) throws(SystemError) -> Bool {
+        for _ in 0..<4 {
+            if try file.lock() { return true }
+            usleep(2000)
+        }
+        return try file.lock()
+    }
+
+    private static func take(_ file: borrowing OpenFile?) throws(SystemError) -> Bool {
+        switch file {
+        case .some(let file): try take(file)
+        case .none: true
+        }
+    }
+
+    private static let unknownHolder = "its process is not known"
+
+    private static func holder(_ file: borrowing OpenFile) -> String {
+        let bytes = ContainerEnd.bytes(of: file, at: 0, count: 512)
         guard let value = try? JSONReader.read(bytes), case .integer(let pid) = value["pid"],
             let host = value["host"]?.text, let start = value["start"]?.text
-        else { return "its process is not known" }
+        else { return unknownHolder }
         return "process \(pid) on \(PathBytes(host).shown) since \(PathBytes(start).shown)"
     }
 }

@@ -36,6 +36,9 @@ package struct ModelBundle: Sendable {
             : try Safetensors.readSharded(index: path + "/" + FileName.index)
     }
 
+    /// What `weights_sha256` of a bundle with the weights at `path` must be.
+    package static func weightsDigest(of path: String) throws -> String { try sha256(ofFile: path) }
+
     /// Checks without reading values that every tensor is there, has its shape and is used, and that the tokenizer fits.
     package func check() throws {
         _ = try Flamingo(

@@ -18,7 +18,9 @@ package struct Decoding: Sendable, Equatable {
     package var lengthPenalty = 0.0
     /// Texts that end an answer; they are not part of it.
     package var stop: [String] = []
+    /// What an answer must pass, or be tried again; nil takes whatever the model writes.
+    package var `guard`: AnswerGuard? = AnswerGuard()
 
-    /// Greedy, without stop texts.
+    /// Greedy, without stop texts, guarded.
     package init() {}
 }

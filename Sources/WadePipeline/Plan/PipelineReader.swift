@@ -1,4 +1,5 @@
 //! Reads a pipeline file; unknown names, wrong types and missing files are errors with their place.
+import WadeFlamingo
 internal import WadeTensor
 import WadeVideo
 
@@ -184,7 +185,7 @@ struct PipelineReader {
     {
         let members = try field.members([
             "strategy", "beams", "temperature", "top_p", "seed", "max_new_tokens",
-            "length_penalty", "stop",
+            "length_penalty", "stop", "guard",
         ])
         var decoding = Decoding()
         let strategy: StrategyName = try members["strategy"]?.word() ?? .greedy
@@ -214,7 +215,42 @@ struct PipelineReader {
             guard !text.isEmpty else { throw stop.wrong("a text that is not empty") }
             decoding.stop.append(text)
         }
+        if let field = members["guard"] { decoding.guard = try readGuard(field) }
         return (decoding, try members["max_new_tokens"]?.integer(in: 1...2048))
+    }
+
+    private func readGuard(_ field: YAMLField) throws(PipelineError) -> AnswerGuard? {
+        if field.isOff { return nil }
+        guard field.isMapping else {
+            throw field.wrong(
+                "`off`, or named values: \(AnswerGuard.names.joined(separator: ", "))")
+        }
+        let members = try field.members(AnswerGuard.names)
+        var guardian = AnswerGuard()
+        if let loop = members["loop"] { guardian.repetition = try readLoop(loop) }
+        if let ratio = members["compression_ratio"] {
+            guardian.compressionRatio = ratio.isOff ? nil : try ratio.number(in: 1...1000)
+        }
+        if let mean = members["mean_logprob"] {
+            guardian.meanLogProbability = mean.isOff ? nil : try mean.number(in: -1000...0)
+        }
+        if let attempts = members["attempts"] {
+            guardian.attempts = try attempts.integer(in: 1...AnswerGuard.mostAttempts)
+        }
+        return guardian
+    }
+
+    private func readLoop(_ field: YAMLField) throws(PipelineError) -> RepetitionGuard? {
+        if field.isOff { return nil }
+        let members = try field.members(["ngram", "tokens"])
+        var repetition = RepetitionGuard()
+        if let longest = members["ngram"] {
+            repetition.longestPeriod = try longest.integer(in: 1...64)
+        }
+        if let tokens = members["tokens"] {
+            repetition.minimumTokens = try tokens.integer(in: 2...2048)
+        }
+        return repetition
     }
 
     private func readCustomID(_ field: YAMLField) throws(PipelineError) -> String {

@@ -1,4 +1,5 @@
 //! The hash of everything that decides an answer, one for each task, so that a changed prompt touches only its own task.
+import WadeFlamingo
 internal import WadeTensor
 import Foundation
 import WadeVideo
@@ -128,7 +129,24 @@ extension Decoding {
                 "seed": .string("\(seed)"),
             ]
         }
-        return ["strategy": strategy, "stop": .strings(stop)]
+        guard let guardian = self.guard else {
+            return ["strategy": strategy, "stop": .strings(stop)]
+        }
+        return ["strategy": strategy, "stop": .strings(stop), "guard": guardian.description]
+    }
+}
+
+extension AnswerGuard {
+    /// What a recipe says about degenerate answers; a guard that is off is not mentioned.
+    fileprivate var description: JSONValue {
+        [
+            "loop": repetition.map {
+                ["ngram": .integer($0.longestPeriod), "tokens": .integer($0.minimumTokens)]
+            } ?? .null,
+            "compression_ratio": compressionRatio.map { .number($0) } ?? .null,
+            "mean_logprob": meanLogProbability.map { .number($0) } ?? .null,
+            "attempts": .integer(attempts),
+        ]
     }
 }
 

@@ -3,12 +3,17 @@ import Foundation
 import Yams
 
 /// A value of a YAML file.
-struct YAMLField {
+package struct YAMLField {
     private let node: Node
     private let file: String
     private let position: Mark?
     /// The names that led here, such as `tasks[0].question`.
-    let name: String
+    package let name: String
+
+    /// The one document in the file at `path`; throws `pipeline` with the place of the fault, or `file`.
+    package static func read(file path: PathBytes) throws(PipelineError) -> YAMLField {
+        try read(SmallFile.read(path), file: path.shown)
+    }
 
     /// The one document in `bytes`; throws `pipeline` with the place of the fault.
     static func read(_ bytes: [UInt8], file: String) throws(PipelineError) -> YAMLField {
@@ -45,11 +50,23 @@ struct YAMLField {
         case .duplicatedKeysInMapping(let duplicates, let context):
             return .pipeline(
                 place: "\(file):\(context.mark.line):\(context.mark.column)",
-                found: duplicates.sorted().joined(separator: ", ") + " twice",
+                found: duplicates.sorted().map(escaped).joined(separator: ", ") + " twice",
                 expected: "each name once in the values that begin here")
+        case .reader(let problem, let offset, let value, let yaml):
+            let lines = yaml.prefix(offset ?? 0).split(
+                omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            let character = value < 0 ? "" : "the character U+\(String(value, radix: 16)): "
+            return .pipeline(
+                place: "\(file):\(lines.count):\((lines.last?.count ?? 0) + 1)",
+                found: character + problem, expected: "YAML")
         default:
-            return .pipeline(place: "\(file):1:1", found: "\(error)", expected: "YAML")
+            return .pipeline(place: "\(file):1:1", found: escaped("\(error)"), expected: "YAML")
         }
+    }
+
+    /// Text of the file, or about it, for a message that may reach a terminal.
+    private static func escaped(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { $0 += $1.escapedForTerminal }
     }
 
     /// Most aliases of one file: aliases of aliases multiply, and no file of 24 can name more than some thousand values.
@@ -84,7 +101,7 @@ struct YAMLField {
     }
 
     /// The error that something else than `expected` stands here.
-    func wrong(_ expected: String, found: String? = nil) -> PipelineError {
+    package func wrong(_ expected: String, found: String? = nil) -> PipelineError {
         let mark = node.mark ?? position
         let place = "\(file):\(mark?.line ?? 1):\(mark?.column ?? 1)"
         let subject = name.isEmpty ? "" : "\(name): "
@@ -101,7 +118,7 @@ struct YAMLField {
     }
 
     /// The members of named values, of which all must be among `known`.
-    func members(_ known: [String]) throws(PipelineError) -> [String: YAMLField] {
+    package func members(_ known: [String]) throws(PipelineError) -> [String: YAMLField] {
         guard case .mapping(let mapping) = node else { throw wrong("named values: \(list(known))") }
         var members: [String: YAMLField] = [:]
         for (key, value) in mapping {
@@ -118,7 +135,7 @@ struct YAMLField {
     }
 
     /// All members, whatever their names, in the order of the file.
-    func anyMembers() throws(PipelineError) -> [(name: YAMLField, value: YAMLField)] {
+    package func anyMembers() throws(PipelineError) -> [(name: YAMLField, value: YAMLField)] {
         guard case .mapping(let mapping) = node else { throw wrong("named values") }
         return mapping.map { key, value in
             (
@@ -131,10 +148,13 @@ struct YAMLField {
     private func list(_ names: [String]) -> String { names.joined(separator: ", ") }
 
     /// Whether named values stand here.
-    var isMapping: Bool { if case .mapping = node { true } else { false } }
+    package var isMapping: Bool { if case .mapping = node { true } else { false } }
+
+    /// Whether the word `off` stands here.
+    var isOff: Bool { node.scalar?.string == "off" }
 
     /// The elements of a list.
-    func elements() throws(PipelineError) -> [YAMLField] {
+    package func elements() throws(PipelineError) -> [YAMLField] {
         guard case .sequence(let sequence) = node else { throw wrong("a list") }
         return sequence.enumerated().map { index, element in
             YAMLField(
@@ -143,7 +163,7 @@ struct YAMLField {
     }
 
     /// A text, as it is written: `yes` is `yes`.
-    func text() throws(PipelineError) -> String {
+    package func text() throws(PipelineError) -> String {
         guard case .scalar(let scalar) = node, !isEmptyPlain(scalar) else { throw wrong("a text") }
         return scalar.string
     }
@@ -154,7 +174,7 @@ struct YAMLField {
     }
 
     /// A whole number in `range`.
-    func integer(in range: ClosedRange<Int>) throws(PipelineError) -> Int {
+    package func integer(in range: ClosedRange<Int>) throws(PipelineError) -> Int {
         guard let text = node.scalar?.string, let number = Int(text), range.contains(number) else {
             let bounds =
                 range.upperBound == .max
@@ -166,7 +186,7 @@ struct YAMLField {
     }
 
     /// A finite number in `range`.
-    func number(in range: ClosedRange<Double>) throws(PipelineError) -> Double {
+    package func number(in range: ClosedRange<Double>) throws(PipelineError) -> Double {
         guard let text = node.scalar?.string, let number = Double(text), number.isFinite,
             range.contains(number)
         else { throw wrong("a number from \(range.lowerBound) to \(range.upperBound)") }
@@ -174,7 +194,8 @@ struct YAMLField {
     }
 
     /// One word of a closed list.
-    func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word {
+    package func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word
+    {
         guard let text = node.scalar?.string, let word = Word(rawValue: text) else {
             throw wrong("one of \(list(Word.allCases.map(\.rawValue)))")
         }

@@ -149,11 +149,11 @@ package struct AnnotationRecord: Sendable, Equatable {
         package var choice = -1
         /// Mean token log-probability of each choice.
         package var choiceLogProbabilities: [Double] = []
-        /// Why generation stopped.
+        /// Why generation stopped; `guard` when it went round in circles.
         package var finish = Finish.none
-        /// Generated tokens.
+        /// Generated tokens, as far as they are kept.
         package var tokens = 0
-        /// Tries that generation took.
+        /// Tries that generation took: 1, and one more for every step down the retry ladder.
         package var attempts = 0
 
         /// No answer.
@@ -166,7 +166,7 @@ package struct AnnotationRecord: Sendable, Equatable {
         package var meanLogProbability = -1.0
         /// Smallest log-probability of the generated tokens.
         package var minimumLogProbability = -1.0
-        /// Length of the text over its compressed length: high for loops.
+        /// Bytes of `output.text` over bytes of its zlib stream, as whisper has it: high for loops, 0 for an empty text.
         package var compressionRatio = -1.0
         /// Log-probability gained by seeing the clip.
         package var visualGain = 0.0
@@ -228,7 +228,7 @@ package struct AnnotationRecord: Sendable, Equatable {
             code = failure.code.rawValue
             stage = failure.stage.rawValue
             message = failure.message
-            isRetryable = failure.code.isRetryable
+            isRetryable = failure.isRetryable
         }
     }
 

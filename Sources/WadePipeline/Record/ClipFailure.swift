@@ -80,11 +80,16 @@ package struct ClipFailure: Error, Sendable, Equatable {
     package var stage: FailureStage
     /// A sentence for people; the same for the same bytes, so without times, addresses or full paths.
     package var message: String
+    /// Whether the same bytes may succeed another time, because of the code or of what the run was allowed.
+    package var isRetryable: Bool
+    /// Whether the machine is to blame and every clip would fail in the same way: such a failure ends the run and is no record.
+    package var isFaultOfSystem = false
 
     /// A failure with `code` at `stage`.
     package init(code: FailureCode, stage: FailureStage, message: String) {
         self.code = code
         self.stage = stage
         self.message = message
+        isRetryable = code.isRetryable
     }
 }

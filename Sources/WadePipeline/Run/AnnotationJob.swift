@@ -23,14 +23,24 @@ package struct AnnotationJob: Sendable {
 
     private var isStandardOutput: Bool { output == PathBytes("-") }
 
+    /// Whether what is written cannot be read again: standard output, or a pipe or device such as `/dev/stdout`. Then there is nothing
+    /// to lock, nothing done before, and no folder for a summary.
+    private var isStream: Bool {
+        guard !isStandardOutput else { return true }
+        let kind = (try? FileStatus.of(output, followingLinks: true))?.kind
+        return kind == .other
+    }
+
     /// Does what is left to do, holding the output's lock. Throws before any work when the pipeline's model or demonstrations cannot
     /// be read, and in the middle when the output cannot be written.
     package func run(stop: StopRequest, progress: (RunProgress) -> Void) throws -> RunSummary {
-        guard !isStandardOutput else {
+        guard !isStream else {
             return try naming {
                 let (plan, folder) = try makePlan()
-                return try run(
-                    plan, folder, Ledger(), try JSONLinesWriter.standardOutput(), stop, progress)
+                let writer =
+                    isStandardOutput
+                    ? try JSONLinesWriter.standardOutput() : try JSONLinesWriter(path: output)
+                return try run(plan, folder, Ledger(), writer, stop, progress)
             }
         }
         let lock = try RunLock(output: output)
@@ -39,13 +49,28 @@ package struct AnnotationJob: Sendable {
         let summary = try naming {
             let (plan, folder) = try makePlan()
             try ledger.cutTornLine(of: output)
-            let summary = try run(
-                plan, folder, ledger, try JSONLinesWriter(path: output), stop, progress)
+            let latest = LatestSummary()
+            stop.beforeAbandoning { [output] reason in
+                try? latest.stopped(by: reason).append(
+                    besides: output, plan: plan, startedAt: startedAt)
+            }
+            var summary = try run(plan, folder, ledger, try JSONLinesWriter(path: output), stop) {
+                latest.update($0)
+                progress($0)
+            }
+            summary.vanished = vanishedPaths(summary)
+            guard stop.settle() else { return summary }
             try summary.append(besides: output, plan: plan, startedAt: startedAt)
             return summary
         }
         _ = consume lock
         return summary
+    }
+
+    /// The arguments that were there when the run began and are not any more: an unmounted disk is no folder whose files are done.
+    private func vanishedPaths(_ summary: RunSummary) -> [String] {
+        guard summary.skipped[SkipReason.gone.rawValue] != nil else { return [] }
+        return paths.filter { FileStatus.isMissing($0) }.map(\.shown)
     }
 
     private func run(
@@ -54,14 +79,28 @@ package struct AnnotationJob: Sendable {
     ) throws -> RunSummary {
         var plan = plan
         plan.arrange(by: ledger)
+        let budget = settings.memory.map { MemoryBudget(total: $0) }
+        let decoders = DecoderPool(
+            capacity: settings.workers, limits: settings.videoLimits, budget: budget)
+        let memory = budget.map {
+            RunMemory($0, decoders: decoders, workers: settings.workers)
+        }
+        try memory?.settle(more: try ModelLocation(pipeline.model).weightBytes())
         let run = AnnotationRun<Tensor>(
-            plan: plan, ledger: ledger, cut: clipCutter(pipeline.segmentation), stop: stop)
+            plan: plan, ledger: ledger,
+            cut: clipCutter(pipeline.segmentation, decoders: decoders), stop: stop)
         return try run.run(
-            writer: writer, isReadable: !isStandardOutput,
+            writer: writer, isReadable: !isStream,
             annotator: {
+                // Before the first record is written: what no file can change is no matter of records.
+                do throws(VideoError) { _ = try decoders.idleMemory() } catch {
+                    if error.isFaultOfSystem { throw PipelineError.system(error.message) }
+                }
                 try ModelLocation(pipeline.model).requireRecordedWeights()
-                return try FlamingoAnnotator(bundle: ModelBundle(path: model), pipeline: pipeline)
-                    .annotator
+                let annotator = try FlamingoAnnotator(
+                    bundle: ModelBundle(path: model), pipeline: pipeline, decoders: decoders)
+                try memory?.settle()
+                return annotator.annotator
             }, progress: progress)
     }
 
@@ -80,7 +119,7 @@ package struct AnnotationJob: Sendable {
         let location = try ModelLocation(pipeline.model)
         let plan = try RunPlan(
             pipeline: pipeline, model: try location.identity(),
-            findings: try ClipFinder.find(paths, output: isStandardOutput ? nil : output),
+            findings: try ClipFinder.find(paths, output: isStream ? nil : output),
             settings: settings)
         return (plan, location.folder)
     }
@@ -89,7 +128,7 @@ package struct AnnotationJob: Sendable {
     package func forecast() throws -> RunForecast {
         try naming {
             var plan = try makePlan().plan
-            let ledger = isStandardOutput ? Ledger() : try Ledger(readingFrom: output)
+            let ledger = isStream ? Ledger() : try Ledger(readingFrom: output)
             plan.arrange(by: ledger)
             return RunForecast(
                 plan: plan, ledger: ledger,

@@ -85,10 +85,18 @@ package struct AnnotationRun<Tokens: Sendable> {
     ) throws(PipelineError) {
         var questions: [ClipQuestion<Tokens>] = []
         for (job, clip) in batch {
+            if let failure = job.failure, failure.isFaultOfSystem {
+                throw .system(failure.message)
+            }
+            if case .failure(let failure) = clip, failure.isFaultOfSystem {
+                throw .system(failure.message)
+            }
             guard case .success(let clip) = clip else { continue }
             for line in job.lines where line.isQuestion {
                 questions.append(
-                    ClipQuestion(tokens: clip.tokens, task: plan.pipeline.tasks[line.task]))
+                    ClipQuestion(
+                        tokens: clip.tokens, framesDigest: clip.frames.digest,
+                        task: plan.pipeline.tasks[line.task]))
             }
         }
         let answers = questions.isEmpty ? [] : annotator.answer(questions)

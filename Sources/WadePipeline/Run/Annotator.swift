@@ -51,6 +51,8 @@ package struct EncodedClip<Tokens: Sendable>: Sendable {
 package struct ClipQuestion<Tokens: Sendable>: Sendable {
     /// The clip's visual tokens.
     package var tokens: Tokens
+    /// `frames.digest` of the clip: what an answer's random numbers may depend on.
+    package var framesDigest: String
     /// The task; the run asks only for tasks of its pipeline.
     package var task: AnnotationTask
 }

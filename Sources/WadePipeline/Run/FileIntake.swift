@@ -1,5 +1,4 @@
 //! The first stage of a run, on the workers: what is this file, and where are its clips.
-internal import Glibc
 import WadeVideo
 
 /// What the first stage has learned about a file.
@@ -30,7 +29,7 @@ struct FileIntake: Sendable {
     let ledger: Ledger
     /// The clips of a file.
     let cut: ClipCutter
-    /// Ends the waiting for young files.
+    /// Ends the waiting for young files and the reading of large ones.
     let stop: StopRequest
 
     /// What can be said about `file` without decoding more than its clips' borders.
@@ -45,22 +44,16 @@ struct FileIntake: Sendable {
         }
         do {
             let identity = try ContentIdentity.read(
-                file.path, known: { ledger.content(of: file.relativePath, status: $0) })
+                file.path, known: { ledger.content(of: file.relativePath, status: $0) }, stop: stop)
             return IntakenFile(file: file, outcome: spans(of: file, identity))
         } catch  where error.code == .changedWhileReading && !file.isArgument {
             return IntakenFile(file: file, outcome: .deferred)
+        } catch  where error.code == .timeout && stop.reason != nil {
+            return IntakenFile(file: file, outcome: .deferred)
         } catch {
-            let outcome = isGone(file.path) ? .gone : IntakenFile.Outcome.failed(error, nil)
+            let outcome =
+                FileStatus.isMissing(file.path) ? .gone : IntakenFile.Outcome.failed(error, nil)
             return IntakenFile(file: file, outcome: outcome)
-        }
-    }
-
-    private func isGone(_ path: PathBytes) -> Bool {
-        do {
-            _ = try FileStatus.of(path, followingLinks: false)
-            return false
-        } catch {
-            return error.code == ENOENT || error.code == ENOTDIR
         }
     }
 

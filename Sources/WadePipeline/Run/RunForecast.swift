@@ -77,7 +77,13 @@ package struct RunForecast: Sendable {
             return (.todo, "\(count) of \(verdicts.count) tasks are new or changed")
         }
         if verdicts.contains(.failed) { return (.retry, "failed before") }
-        if verdicts.contains(.parked) { return (.parked, "failed too often") }
+        if let task = verdicts.firstIndex(of: .parked) {
+            let reasons = [nil, file.relativePath].lazy.compactMap { copy in
+                parkedKey(content, task: task, copy, plan, ledger)
+                    .flatMap { ledger.reasonForParking($0) }
+            }
+            return (.parked, reasons.first ?? "failed too often")
+        }
         return (.done, "")
     }
 
@@ -103,6 +109,17 @@ package struct RunForecast: Sendable {
             return [.missing, .failed, .parked].first { verdicts.contains($0) } ?? .done
         }
         return .missing
+    }
+
+    /// The first of a file's clips that is parked.
+    private static func parkedKey(
+        _ content: [UInt8], task: Int, _ copy: PathBytes?, _ plan: RunPlan, _ ledger: Ledger
+    ) -> LedgerKey? {
+        let first = plan.key(content, index: 0, task: task, copy: copy)
+        guard let entry = ledger.entries[first] else { return nil }
+        return (0..<entry.boundedClipCount).lazy
+            .map { plan.key(content, index: $0, task: task, copy: copy) }
+            .first { ledger.verdict(on: $0, retries: plan.settings.retries) == .parked }
     }
 
     /// Whether every task has its record of a file that cannot be read.

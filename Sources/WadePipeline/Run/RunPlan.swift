@@ -1,6 +1,7 @@
 //! Everything a run has decided before its first clip.
 import Foundation
 import Glibc
+import WadeVideo
 
 /// The program.
 package enum Program {
@@ -18,8 +19,19 @@ package struct RunSettings: Sendable, Equatable {
     package var minimumAge = 2
     /// Which files come first.
     package var order = FileOrder.name
+    /// Seconds that decoding one clip may take; 0 for any.
+    package var fileTimeout = Int(VideoLimits().timeout)
+    /// Bytes of memory that the run may take with all its processes; nil for any.
+    package var memory: Int?
     /// Whether the run ends at a time that the user gave.
     package var isTimeLimited = false
+
+    /// What one file may cost.
+    var videoLimits: VideoLimits {
+        var limits = VideoLimits()
+        limits.timeout = Double(fileTimeout)
+        return limits
+    }
 
     /// Settings with `workers` threads.
     package init(workers: Int) {

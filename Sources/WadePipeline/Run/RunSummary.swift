@@ -29,6 +29,8 @@ package struct RunSummary: Sendable, Equatable {
     package var parked = 0
     /// Seconds from the first file to the last line.
     package var seconds = 0.0
+    /// Arguments that were there at the start and are gone.
+    package var vanished: [String] = []
     /// Why the run ended early.
     package var stop: StopRequest.Reason?
 
@@ -37,12 +39,8 @@ package struct RunSummary: Sendable, Equatable {
 
     /// The exit code that these counts mean.
     package var exitCode: Int32 {
-        switch stop {
-        case .signal(let number): return 128 + number
-        case .timeLimit: return 5
-        case nil: break
-        }
-        guard failures > 0 else { return 0 }
+        if let stop { return stop.exitCode }
+        guard failures > 0 || !vanished.isEmpty else { return 0 }
         return answers + copies > 0 || hasEarlierAnswers ? 3 : 4
     }
 
@@ -53,7 +51,7 @@ package struct RunSummary: Sendable, Equatable {
         if failures > 0 { parts.append("\(failures) failed") }
         if filesDone > 0 { parts.append("\(filesDone) files done before") }
         if deferred > 0 { parts.append("\(deferred) deferred") }
-        if parked > 0 { parts.append("\(parked) given up") }
+        if parked > 0 { parts.append("\(parked) parked") }
         return parts.joined(separator: ", ") + " in \(Int(seconds.rounded())) s"
     }
 
@@ -81,6 +79,7 @@ package struct RunSummary: Sendable, Equatable {
             "clips": .integer(clips), "answers": .integer(answers),
             "degraded": .integer(degraded), "copies": .integer(copies),
             "failures": .integer(failures), "parked": .integer(parked),
+            "vanished": .array(vanished.map { .string($0) }),
             "skipped": Self.object(skipped), "failure_codes": Self.object(failureCodes),
         ])
         var writer = try JSONLinesWriter(path: Self.path(besides: path))

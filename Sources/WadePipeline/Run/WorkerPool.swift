@@ -1,4 +1,5 @@
 //! Parallel work with results in the order of the input; the only place where Dispatch runs anything.
+internal import CLinux
 import Dispatch
 import Synchronization
 
@@ -35,6 +36,8 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
     private let workers: Int
     private let inFlight: Int
     private let work: @Sendable (Input) -> Output
+    /// The nice value that the workers take: Dispatch's threads have 0, whatever the process was started with.
+    private let niceness: Int32
     private let desk = Desk()
     private let queue = DispatchQueue(label: "wade.workers", attributes: .concurrent)
     private let group = DispatchGroup()
@@ -42,14 +45,17 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
     private var first = 0
 
     /// A pool of `workers` threads with at most `inFlight` items taken and not yet delivered.
+    /// They are as nice as the caller's thread unless told otherwise.
     package init(
-        workers: Int, inFlight: Int, work: @escaping @Sendable (Input) -> Output
+        workers: Int, inFlight: Int, niceness: Int32? = nil,
+        work: @escaping @Sendable (Input) -> Output
     ) {
         precondition(
             workers > 0 && inFlight > 0, "WorkerPool: \(workers) workers, \(inFlight) items")
         self.workers = workers
         self.inFlight = inFlight
         self.work = work
+        self.niceness = niceness ?? linux_niceness()
     }
 
     /// Items that no worker has begun are dropped, the others are waited for: a process must not end under a working thread.
@@ -83,7 +89,8 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
             return true
         }
         guard starts else { return }
-        queue.async(group: group) { [desk, work] in
+        queue.async(group: group) { [desk, work, niceness] in
+            linux_set_niceness(niceness)
             while let next = Self.take(from: desk) { next.slot.fill(work(next.input)) }
         }
     }

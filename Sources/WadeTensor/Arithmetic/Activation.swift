@@ -21,40 +21,61 @@ package enum Activation: String, Sendable, Codable, CaseIterable {
 
     /// Applies the activation to every value.
     package func callAsFunction(_ x: Tensor) -> Tensor {
-        var y = x
-        unsafe y.withMutableValues { values in
-            switch self {
-            case .gelu:
-                for i in 0..<values.count {
-                    let x = unsafe values[i]
-                    unsafe values[i] = 0.5 * x * (1 + erff(x * Float(0.5).squareRoot()))
-                }
-            case .geluTanh:
-                let scale = Float((2 / Double.pi).squareRoot())
-                for i in 0..<values.count {
-                    let x = unsafe values[i]
-                    unsafe values[i] = 0.5 * x * (1 + tanhf(scale * (x + 0.044715 * x * x * x)))
-                }
-            case .quickGELU:
-                for i in 0..<values.count {
-                    let x = unsafe values[i]
-                    unsafe values[i] = x / (1 + expf(-1.702 * x))
-                }
-            case .silu:
-                for i in 0..<values.count {
-                    let x = unsafe values[i]
-                    unsafe values[i] = x / (1 + expf(-x))
-                }
-            case .relu:
-                for i in 0..<values.count { unsafe values[i] = max(values[i], 0) }
-            case .squaredReLU:
-                for i in 0..<values.count {
-                    let x = unsafe max(values[i], 0)
-                    unsafe values[i] = x * x
-                }
+        let y = unsafe Tensor(uninitialized: x.shape) { y in
+            unsafe x.withValues { x in
+                guard let x = x.baseAddress, let target = y.baseAddress else { return }
+                unsafe apply(x, count: y.count, into: target)
             }
         }
-        return y
+        guard let tape = Tape.recording(x) else { return y }
+        let (x, place) = (x.detached, x.place)
+        return tape.record(y) { dy, tape in
+            let dx = unsafe Tensor(uninitialized: x.shape) { dx in
+                unsafe x.withValues { x in
+                    unsafe dy.withValues { dy in
+                        guard let x = x.baseAddress, let dy = dy.baseAddress,
+                            let target = dx.baseAddress
+                        else { return }
+                        unsafe applyDerivative(x, dy, count: dx.count, into: target)
+                    }
+                }
+            }
+            tape.add(dx, to: place)
+        }
+    }
+
+    /// What oneDNN calls the activation; nil for those that take one instruction.
+    private var function: ElementwiseFunction? {
+        switch self {
+        case .gelu: .gelu
+        case .geluTanh: .geluTanh
+        case .quickGELU: .swish(slope: 1.702)
+        case .silu: .swish(slope: 1)
+        case .relu, .squaredReLU: nil
+        }
+    }
+
+    private func apply(
+        _ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        if let function { return unsafe function.apply(x, count: count, into: y) }
+        let squares = self == .squaredReLU
+        for i in 0..<count {
+            let positive = unsafe max(x[i], 0)
+            unsafe y[i] = squares ? positive * positive : positive
+        }
+    }
+
+    private func applyDerivative(
+        _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, count: Int,
+        into dx: UnsafeMutablePointer<Float>
+    ) {
+        if let function { return unsafe function.applyDerivative(x, dy, count: count, into: dx) }
+        let squares = self == .squaredReLU
+        for i in 0..<count {
+            let slope: Float = unsafe squares ? 2 * max(x[i], 0) : (x[i] > 0 ? 1 : 0)
+            unsafe dx[i] = slope * dy[i]
+        }
     }
 
     /// The definition for one value, in double precision; the oracle of the tests.

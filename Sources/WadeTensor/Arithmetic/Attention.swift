@@ -33,7 +33,7 @@ package struct Attention: Sendable {
     /// One slope per head: score(i, j) += slope · (j − i), positions counted over all keys; for causal masks only
     /// (ALiBi, Press et al., arXiv 2108.12409).
     package let alibiSlopes: [Float]?
-    private let engine: MatrixEngine
+    let engine: MatrixEngine
 
     package init(
         heads: Int, scale: Float, alibiSlopes: [Float]? = nil, engine: MatrixEngine
@@ -56,15 +56,20 @@ package struct Attention: Sendable {
             queries.width % heads == 0 && keys.count == values.count
                 && zip(keys, values).allSatisfy { $0.rows == $1.rows && $0.width == queries.width },
             "attention: queries \(queries.shape), keys \(keys.map(\.shape))")
+        let blocks = blocks(mask, queryCount: queries.rows, keyCount: keyCount)
+        let tape = Tape.recording([queries] + keys + values)
         var out = Tensor.zeros(queries.shape)
-        for block in blocks(mask, queryCount: queries.rows, keyCount: keyCount) {
-            attend(block, queries: queries, keys: keys, values: values, into: &out)
+        let weights = blocks.map { block in
+            attend(
+                block, queries: queries, keys: keys, values: values, into: &out,
+                keepsWeights: tape != nil)
         }
-        return out
+        guard let tape else { return out }
+        return tape.record(out, backward(blocks, weights, queries, keys, values))
     }
 
     /// Consecutive queries that see the same keys, or that are causal together.
-    private struct Block {
+    struct Block {
         let queries: Range<Int>
         /// The keys that at least one of the queries sees.
         let keys: Range<Int>
@@ -113,22 +118,27 @@ package struct Attention: Sendable {
         }
     }
 
-    /// One block, head by head: 1. scores, 2. softmax, 3. weighted sum of the values.
+    /// One block, head by head: 1. scores, 2. softmax, 3. weighted sum of the values. Returns the softmax's weights, (H, queries,
+    /// keys) where they are kept, else those of the last head.
     private func attend(
-        _ block: Block, queries: Tensor, keys: [Tensor], values: [Tensor], into out: inout Tensor
-    ) {
+        _ block: Block, queries: Tensor, keys: [Tensor], values: [Tensor], into out: inout Tensor,
+        keepsWeights: Bool
+    ) -> Tensor {
         let (rows, columns) = (block.queries.count, block.keys.count)
-        guard rows > 0, columns > 0 else { return }
         let (width, depth) = (queries.width, queries.width / heads)
-        var scores = Tensor.zeros([rows, columns])
+        var scores = unsafe Tensor(
+            uninitialized: [keepsWeights ? heads : 1, rows, columns]) { _ in }
+        guard rows > 0, columns > 0 else { return scores }
         unsafe out.withMutableValues { out in
-            unsafe scores.withMutableValues { scores in
-                guard let out = out.baseAddress, let scores = scores.baseAddress else { return }
+            unsafe scores.withMutableValues { all in
+                guard let out = out.baseAddress, let all = all.baseAddress else { return }
                 unsafe queries.withValues { queries in
                     guard let queries = queries.baseAddress else { return }
                     for head in 0..<heads {
+                        let scores = unsafe all + (keepsWeights ? head * rows * columns : 0)
                         let first = block.queries.lowerBound * width + head * depth
-                        unsafe forEachPiece(of: keys, within: block.keys) { keys, range, column in
+                        unsafe forEachPiece(of: keys, within: block.keys) {
+                            _, keys, range, column in
                             unsafe engine.multiply(
                                 m: rows, n: range.count, k: depth, scale: scale,
                                 MatrixOperand(queries + first, stride: width),
@@ -139,7 +149,7 @@ package struct Attention: Sendable {
                         }
                         unsafe softmax(scores, block, head: head)
                         unsafe forEachPiece(of: values, within: block.keys) {
-                            values, range, column in
+                            _, values, range, column in
                             unsafe engine.multiply(
                                 m: rows, n: depth, k: range.count,
                                 MatrixOperand(scores + column, stride: columns),
@@ -152,21 +162,23 @@ package struct Attention: Sendable {
                 }
             }
         }
+        return scores
     }
 
-    /// Calls `body` with each piece that `keys` touches, its rows of that piece, and the first column they stand for.
-    private func forEachPiece(
+    /// Calls `body` with each piece that `keys` touches: its index, values, rows, and the first column they stand for.
+    func forEachPiece(
         of pieces: [Tensor], within keys: Range<Int>,
-        _ body: (UnsafePointer<Float>, Range<Int>, Int) -> Void
+        _ body: (Int, UnsafePointer<Float>, Range<Int>, Int) -> Void
     ) {
         var start = 0
-        for piece in pieces {
+        for (index, piece) in pieces.enumerated() {
             let end = start + piece.rows
             let (lower, upper) = (max(start, keys.lowerBound), min(end, keys.upperBound))
             if lower < upper {
                 unsafe piece.withValues { values in
                     guard let base = values.baseAddress else { return }
-                    unsafe body(base, lower - start..<upper - start, lower - keys.lowerBound)
+                    unsafe body(
+                        index, base, lower - start..<upper - start, lower - keys.lowerBound)
                 }
             }
             start = end
@@ -187,16 +199,9 @@ package struct Attention: Sendable {
                 for j in 0..<seen { unsafe line[j] += slope * Float(j - (seen - 1)) }
             }
             // The maximum is taken off for numerical range only; the quotient does not change.
-            var largest = -Float.infinity
-            for j in 0..<seen { unsafe largest = max(largest, line[j]) }
-            var sum: Float = 0
-            for j in 0..<seen {
-                let weight = unsafe expf(line[j] - largest)
-                unsafe line[j] = weight
-                sum += weight
-            }
-            let scale = 1 / sum
-            for j in 0..<seen { unsafe line[j] *= scale }
+            let largest = unsafe UnsafePointer(line).largest(count: seen)
+            let sum = unsafe line.exponentiate(minus: largest, count: seen)
+            unsafe line.scale(by: 1 / sum, count: seen)
             for j in seen..<columns { unsafe line[j] = 0 }
         }
     }

@@ -28,6 +28,8 @@ package struct Convolution: Sendable {
                 && groups > 0 && weight.shape[0] % groups == 0
                 && (bias.map { $0.count == weight.shape[0] } ?? true),
             "convolution: weight \(weight.shape), \(groups) groups")
+        weight.requireUnwatched("convolution")
+        bias?.requireUnwatched("convolution")
         let (outputs, depth, kernel) = (weight.shape[0], weight.shape[1], weight.shape[2])
         self.inputs = depth * groups
         self.outputs = outputs
@@ -48,6 +50,7 @@ package struct Convolution: Sendable {
     package func callAsFunction(_ x: Tensor) -> Tensor {
         precondition(
             x.shape.rank == 4 && x.shape[3] == inputs, "convolution: \(inputs) from \(x.shape)")
+        x.requireUnwatched("convolution")
         if kernel == 1 && stride == 1 && groups.count == 1 { return groups[0](x) }
         let (down, across) = (steps(over: x.shape[1]), steps(over: x.shape[2]))
         var out = Tensor.zeros([x.shape[0], down, across, outputs])

@@ -21,6 +21,13 @@ package struct GrowingRows: Sendable {
     package mutating func append(_ rows: Tensor) {
         precondition(rows.width == width, "rows of \(rows.width) appended to \(width)")
         let needed = count + rows.rows
+        if rows.isWatched || buffer.isWatched {
+            // Training: what was appended stays on its tape, and the rows after it join it there.
+            buffer = count == 0 ? rows : Tensor.concatenated([tensor, rows])
+            buffer = buffer.reshaped([needed, width])
+            count = needed
+            return
+        }
         if needed > buffer.shape[0] {
             let old = tensor
             let capacity = max(needed, 2 * buffer.shape[0], 16)
@@ -41,7 +48,8 @@ package struct GrowingRows: Sendable {
         let start = row * width
         unsafe buffer.withMutableValues { values in
             unsafe rows.withValues { rows in
-                for i in 0..<rows.count { unsafe values[start + i] = rows[i] }
+                guard let source = rows.baseAddress, let target = values.baseAddress else { return }
+                unsafe (target + start).update(from: source, count: rows.count)
             }
         }
     }

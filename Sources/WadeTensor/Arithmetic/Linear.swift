@@ -23,6 +23,11 @@ package struct Linear: Sendable {
         outputs = weight.shape[0]
         inputs = weight.shape[1]
         self.bias = bias
+        if weight.isWatched || bias?.isWatched ?? false {
+            // Weights that change at every step are not worth packing.
+            weights = .rowMajor(weight, arithmetic.engine)
+            return
+        }
         switch (arithmetic.engine, arithmetic.precision) {
         case (.oneDNN, .float32):
             let packed = unsafe weight.withValues { values -> PackedMatrix? in
@@ -36,9 +41,30 @@ package struct Linear: Sendable {
         }
     }
 
+    /// A product with a matrix that was computed itself and is used once: nothing is packed.
+    init(weight: Tensor, engine: MatrixEngine) {
+        precondition(weight.shape.rank == 2, "linear: weight has shape \(weight.shape)")
+        outputs = weight.shape[0]
+        inputs = weight.shape[1]
+        bias = nil
+        weights = .rowMajor(weight, engine)
+    }
+
     /// x (…, K) to (…, N).
     package func callAsFunction(_ x: Tensor) -> Tensor {
         precondition(x.width == inputs, "linear: x is \(x.shape), weight (\(outputs), \(inputs))")
+        let y = product(x)
+        switch weights {
+        case .blocked:
+            precondition(!x.isWatched, "no gradient of packed weights; OpenBLAS does not pack")
+            return y
+        case .rowMajor(let weight, let engine):
+            guard let tape = Tape.recording(x, weight, bias) else { return y }
+            return tape.record(y, backward(x, weight, engine))
+        }
+    }
+
+    private func product(_ x: Tensor) -> Tensor {
         let rows = x.rows
         return unsafe Tensor(uninitialized: x.shape.replacingLast(with: outputs)) { out in
             guard rows > 0, let target = out.baseAddress else { return }
@@ -69,12 +95,45 @@ package struct Linear: Sendable {
         }
     }
 
+    /// dx = dy·W, dW = dyᵀ·x, db = the sum of dy's rows; each only where it is watched.
+    private func backward(_ x: Tensor, _ weight: Tensor, _ engine: MatrixEngine) -> Tape.Backward {
+        let (n, k, rows) = (outputs, inputs, x.rows)
+        let (xPlace, weightPlace, biasPlace) = (x.place, weight.place, bias?.place)
+        // What a gradient does not need is not kept.
+        let x = weightPlace == nil ? nil : x.detached
+        let weight = xPlace == nil ? nil : weight.detached
+        return { dy, tape in
+            unsafe dy.withValues { dy in
+                guard let dy = dy.baseAddress else { return }
+                unsafe weight?.withValues { weight in
+                    guard let weight = weight.baseAddress else { return }
+                    unsafe tape.accumulate(into: xPlace) { dx, keep in
+                        unsafe engine.multiply(
+                            m: rows, n: k, k: n, MatrixOperand(dy, stride: n),
+                            MatrixOperand(weight, stride: k), keep: keep, into: dx, stride: k)
+                    }
+                }
+                unsafe x?.withValues { x in
+                    guard let x = x.baseAddress else { return }
+                    unsafe tape.accumulate(into: weightPlace) { dw, keep in
+                        unsafe engine.multiply(
+                            m: n, n: k, k: rows, MatrixOperand(dy, stride: n, transposed: true),
+                            MatrixOperand(x, stride: k), keep: keep, into: dw, stride: k)
+                    }
+                }
+                unsafe tape.accumulatePart(into: biasPlace) { db in
+                    unsafe db.addRows(of: dy, count: rows, width: n)
+                }
+            }
+        }
+    }
+
     private func addBias(to out: UnsafeMutablePointer<Float>, rows: Int) {
         guard let bias else { return }
         unsafe bias.withValues { bias in
+            guard let bias = bias.baseAddress else { return }
             for row in 0..<rows {
-                let line = unsafe out + row * outputs
-                for column in 0..<outputs { unsafe line[column] += bias[column] }
+                unsafe (out + row * outputs).addRows(of: bias, count: 1, width: outputs)
             }
         }
     }

@@ -12,10 +12,9 @@ package enum MatrixEngine: String, Sendable, CaseIterable {
     /// only for the same count, so a run uses one thread per worker and lets the number of workers vary.
     package func useThreads(_ count: Int) {
         let threads = Int32(clamping: max(count, 1))
-        switch self {
-        case .oneDNN: omp_set_num_threads(threads)
-        case .openBLAS: openblas_set_num_threads(threads)
-        }
+        // Elementwise functions are oneDNN's whoever multiplies.
+        omp_set_num_threads(threads)
+        if self == .openBLAS { openblas_set_num_threads(threads) }
     }
 }
 

@@ -3,6 +3,7 @@
 extension Tensor {
     /// The mean over all pixels of each map, (F, Y, X, C) to (F, C).
     package func globalMean() -> Tensor {
+        requireUnwatched("a global mean")
         precondition(shape.rank == 4 && count > 0, "global mean of \(shape)")
         let (frames, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
         return unsafe Tensor(uninitialized: [frames, channels]) { out in
@@ -21,6 +22,7 @@ extension Tensor {
 
     /// Means of 2 × 2 pixels, (F, Y, X, C) to (F, ⌈Y/2⌉, ⌈X/2⌉, C); windows over the edge average the pixels they have.
     package func halvedByMeans() -> Tensor {
+        requireUnwatched("means of pixels")
         precondition(shape.rank == 4, "means of \(shape)")
         let (height, width, channels) = (shape[1], shape[2], shape[3])
         let (down, across) = ((height + 1) / 2, (width + 1) / 2)
@@ -51,6 +53,8 @@ extension Tensor {
         precondition(
             shape.rank == 4 && factors.shape == Shape([shape[0], shape[3]]),
             "channels of \(shape) by \(factors.shape)")
+        requireUnwatched("scaled channels")
+        factors.requireUnwatched("scaled channels")
         let (pixels, channels) = (shape[1] * shape[2], shape[3])
         var product = self
         unsafe product.withMutableValues { values in

@@ -22,29 +22,63 @@ package struct RotaryEmbedding: Sendable {
         precondition(
             x.width % heads == 0 && rotatedWidth <= x.width / heads,
             "rotary: \(rotatedWidth) of \(x.width / heads)")
-        let (width, depth, half) = (x.width, x.width / heads, rotatedWidth / 2)
-        var y = x
-        unsafe y.withMutableValues { values in
-            for row in 0..<x.rows {
-                for i in 0..<half {
-                    let angle = angle(position: position + row, pair: i)
-                    let (cosine, sine) = (cosf(angle), sinf(angle))
-                    for head in 0..<heads {
-                        let at = row * width + head * depth + i
-                        let (a, b) = unsafe (values[at], values[at + half])
-                        unsafe values[at] = a * cosine - b * sine
-                        unsafe values[at + half] = b * cosine + a * sine
+        let angles = Angles(self, positions: position..<position + x.rows)
+        let y = angles.rotated(x, heads: heads, backwards: false)
+        guard let tape = Tape.recording(x) else { return y }
+        let place = x.place
+        // A rotation's transpose turns back.
+        return tape.record(y) { dy, tape in
+            tape.add(angles.rotated(dy, heads: heads, backwards: true), to: place)
+        }
+    }
+
+    /// Cosine and sine per position and pair of dimensions.
+    private struct Angles {
+        let half: Int
+        let cosines: [Float]
+        let sines: [Float]
+
+        init(_ rotary: RotaryEmbedding, positions: Range<Int>) {
+            half = rotary.rotatedWidth / 2
+            let frequencies = (0..<half).map { rotary.frequency(pair: $0) }
+            let angles = positions.flatMap { position in
+                frequencies.map { Float(position) * $0 }
+            }
+            cosines = angles.map { cosf($0) }
+            sines = angles.map { sinf($0) }
+        }
+
+        func rotated(_ x: Tensor, heads: Int, backwards: Bool) -> Tensor {
+            let (rows, width, depth, half) = (x.rows, x.width, x.width / heads, half)
+            var y = x
+            unsafe y.withMutableValues { values in
+                guard let values = values.baseAddress else { return }
+                unsafe cosines.withUnsafeBufferPointer { cosines in
+                    unsafe sines.withUnsafeBufferPointer { sines in
+                        for row in 0..<rows {
+                            for head in 0..<heads {
+                                let first = unsafe values + row * width + head * depth
+                                let second = unsafe first + half
+                                for i in 0..<half {
+                                    let cosine = unsafe cosines[row * half + i]
+                                    let turn = unsafe sines[row * half + i]
+                                    let sine = backwards ? -turn : turn
+                                    let (a, b) = unsafe (first[i], second[i])
+                                    unsafe first[i] = a * cosine - b * sine
+                                    unsafe second[i] = b * cosine + a * sine
+                                }
+                            }
+                        }
                     }
                 }
             }
+            return y
         }
-        return y
     }
 
-    /// position · base^(−2·pair/rotatedWidth), rounded as the originals do: the frequency first, then the product.
-    private func angle(position: Int, pair: Int) -> Float {
-        let frequency = 1 / powf(base, Float(2 * pair) / Float(rotatedWidth))
-        return Float(position) * frequency
+    /// base^(−2·pair/rotatedWidth); the originals round the frequency first, then the product with the position.
+    private func frequency(pair: Int) -> Float {
+        1 / powf(base, Float(2 * pair) / Float(rotatedWidth))
     }
 
     /// The definition for one head's vector in double precision; the oracle of the tests.

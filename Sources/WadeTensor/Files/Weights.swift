@@ -6,6 +6,10 @@ package struct Weights: Sendable {
     /// The path the tensors came from, for messages.
     package let file: String
     private let tensors: [String: StoredTensor]
+    /// Tensors in memory; empty for weights of a file.
+    private let parameters: [String: Tensor]
+    /// Makes what is asked for.
+    private let make: (@Sendable (String, Shape) -> Tensor)?
     /// What stands before a name in this scope: empty, or a path that ends with a dot.
     private let prefix: String
     private let seen: SeenNames
@@ -25,11 +29,28 @@ package struct Weights: Sendable {
             shapesOnly: shapesOnly)
     }
 
+    /// Tensors in memory, none of them read: a model built from them holds these very tensors, watched ones on their tape.
+    /// `file` stands for them in messages.
+    package init(parameters: [String: Tensor], file: String) {
+        self.init(
+            [:], parameters: parameters, file: file, prefix: "", seen: SeenNames(),
+            shapesOnly: false)
+    }
+
+    /// Tensors that are made when they are asked for, by name and shape: how a model's parameters begin. There are no optional ones.
+    package init(makingTensorsWith make: @escaping @Sendable (String, Shape) -> Tensor) {
+        self.init(
+            [:], make: make, file: "parameters", prefix: "", seen: SeenNames(), shapesOnly: false)
+    }
+
     private init(
-        _ tensors: [String: StoredTensor], file: String, prefix: String, seen: SeenNames,
-        shapesOnly: Bool
+        _ tensors: [String: StoredTensor], parameters: [String: Tensor] = [:],
+        make: (@Sendable (String, Shape) -> Tensor)? = nil, file: String, prefix: String,
+        seen: SeenNames, shapesOnly: Bool
     ) {
+        self.make = make
         self.tensors = tensors
+        self.parameters = parameters
         self.file = file
         self.prefix = prefix
         self.seen = seen
@@ -39,7 +60,9 @@ package struct Weights: Sendable {
     /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
     package subscript(scope: String) -> Weights {
         Weights(
-            tensors, file: file, prefix: prefix + scope + ".", seen: seen, shapesOnly: shapesOnly)
+            tensors, parameters: parameters, make: make, file: file, prefix: prefix + scope + ".",
+            seen: seen,
+            shapesOnly: shapesOnly)
     }
 
     /// The weights of entry `index` of a list of modules, as in `weights["layers"][0]`.
@@ -47,6 +70,15 @@ package struct Weights: Sendable {
 
     /// The tensor `name` as float32; throws when it is missing, has another shape or is not floating point.
     package func tensor(_ name: String, shape: Shape) throws -> Tensor {
+        if let make { return make(prefix + name, shape) }
+        if let parameter = parameters[prefix + name] {
+            guard parameter.shape == shape else {
+                throw TensorError.shapeMismatch(
+                    name: prefix + name, found: parameter.shape, expected: shape, file: file)
+            }
+            seen.insert([prefix + name])
+            return parameter
+        }
         let found = try stored(name, shape: shape)
         guard shapesOnly, found.elementType.isFloatingPoint else { return try found.float32() }
         // Memory that nobody touches is never given.
@@ -72,15 +104,19 @@ package struct Weights: Sendable {
     }
 
     /// Whether there is a tensor `name`; does not mark it as read.
-    package func contains(_ name: String) -> Bool { tensors[prefix + name] != nil }
+    package func contains(_ name: String) -> Bool { shape(of: name) != nil }
 
     /// The shape of the tensor `name`, or nil when there is none; does not mark it as read.
-    package func shape(of name: String) -> Shape? { tensors[prefix + name]?.shape }
+    package func shape(of name: String) -> Shape? {
+        parameters[prefix + name]?.shape ?? tensors[prefix + name]?.shape
+    }
+
+    private var allNames: [String] { Array(parameters.keys) + Array(tensors.keys) }
 
     /// The names below this scope, without the scope, sorted by their bytes.
     package var names: [String] {
         sortedByBytes(
-            tensors.keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
+            allNames.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
     }
 
     /// Marks tensors that the model knowingly does without; names that do not exist are no error.
@@ -95,7 +131,7 @@ package struct Weights: Sendable {
 
     /// Throws `TensorError.unread` when a tensor below this scope was neither read nor ignored.
     package func requireAllRead() throws {
-        let left = seen.missing(from: tensors.keys.filter { $0.hasPrefix(prefix) })
+        let left = seen.missing(from: allNames.filter { $0.hasPrefix(prefix) })
         guard left.isEmpty else {
             throw TensorError.unread(names: sortedByBytes(left), file: file)
         }

@@ -11,7 +11,6 @@ internal import CFFmpeg
         guard let parameters = unsafe stream.pointee.codecpar else {
             throw VideoError(.containerDamaged, "the video stream has no parameters")
         }
-        try unsafe Decoder.checkSize(parameters, limits)
         let name = unsafe String(cString: avcodec_get_name(parameters.pointee.codec_id))
         guard let codec = unsafe avcodec_find_decoder(parameters.pointee.codec_id) else {
             throw VideoError(.unsupportedCodec, "no decoder for codec '\(name)'")
@@ -76,9 +75,8 @@ internal import CFFmpeg
     }
 
     /// Throws when the headers announce a larger picture than is decoded.
-    private static func checkSize(
-        _ parameters: UnsafeMutablePointer<AVCodecParameters>, _ limits: VideoLimits
-    ) throws(VideoError) {
+    static func checkSize(_ demuxer: borrowing Demuxer, _ limits: VideoLimits) throws(VideoError) {
+        guard let parameters = unsafe demuxer.stream.pointee.codecpar else { return }
         let (width, height) = unsafe (Int(parameters.pointee.width), Int(parameters.pointee.height))
         let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
         guard !overflow, pixels <= limits.maximumPixels else {

@@ -18,6 +18,11 @@ struct InputFile: ~Copyable {
         }
         let opened = unsafe open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         guard opened >= 0 else { throw InputFile.openFailure(name, errno) }
+        try self.init(owning: opened)
+    }
+
+    /// Takes over `opened`, a descriptor open for reading.
+    init(owning opened: Int32) throws(VideoError) {
         var status = stat()
         let known = unsafe fstat(opened, &status) == 0
         guard known, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {

@@ -4,16 +4,6 @@ import WadeTestSupport
 
 @testable import WadeTensor
 
-/// Numbers in [−1, 1) that are the same in every run.
-private func noise(_ shape: Shape, seed: UInt64 = 1) -> Tensor {
-    var state = seed &* 0x9E37_79B9_7F4A_7C15
-    let values = (0..<shape.elementCount).map { _ -> Float in
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return Float(state >> 40) / Float(1 << 23) - 1
-    }
-    return Tensor(values, shape: shape)
-}
-
 @Suite("Kernels and their definitions")
 struct ArithmeticTests {
     /// Rounding of a sum of up to 300 products of numbers below one.

@@ -24,7 +24,8 @@ package enum TorchCheckpoint {
                 expected: "at most \(pickleLimit)")
         }
         let (root, heap) = try Unpickler.read(pickle, file: path)
-        var state = TorchState(heap: heap, file: path, budget: 100 * pickle.count)
+        var state = TorchState(
+            heap: heap, file: path, budget: min(100 * pickle.count, TorchState.largestBudget))
         try state.collect(root)
         var tensors: [String: StoredTensor] = [:]
         for (name, tensor) in state.tensors {

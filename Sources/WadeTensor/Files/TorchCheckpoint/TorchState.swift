@@ -8,6 +8,10 @@ struct TorchState {
     private let file: String
     /// How many more values and bytes of names may be visited: shared and cyclic containers can stand for any number of names.
     private var budget: Int
+    /// More than the modules of any checkpoint need.
+    static let largestBudget = 1 << 27
+    /// The most names that tensors may have: one tensor can stand in any number of places.
+    private static let nameLimit = 1 << 18
     /// The deepest nesting of modules that is followed.
     private static let depthLimit = 64
 
@@ -44,6 +48,9 @@ struct TorchState {
             guard tensors.updateValue(heap.tensors[index], forKey: name) == nil else {
                 throw TensorError.malformedTensor(
                     file: file, name: name, found: "it twice", expected: "it once")
+            }
+            guard tensors.count <= TorchState.nameLimit else {
+                throw fault("more than \(TorchState.nameLimit) tensors", "a checkpoint's")
             }
         }
         for item in try items(of: value) ?? [] {

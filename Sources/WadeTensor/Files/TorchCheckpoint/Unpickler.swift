@@ -5,6 +5,9 @@
 struct Unpickler {
     /// The most opcodes that are run: about 100,000 tensors' worth. Bounds the memory a pickle can ask for.
     static let operationLimit = 1 << 22
+    /// The most values that calls copy from their arguments: the sizes and strides of as many tensors. The same list can be the
+    /// argument of any number of calls.
+    static let copyLimit = 1 << 20
 
     private var reader: PickleReader
     private var stack: [PickleValue] = []
@@ -12,6 +15,7 @@ struct Unpickler {
     private var marks: [Int] = []
     private var memo: [Int: PickleValue] = [:]
     private var heap = PickleHeap()
+    private var copies = 0
 
     private init(_ bytes: [UInt8], file: String) {
         reader = PickleReader(bytes, file: file)
@@ -222,12 +226,23 @@ struct Unpickler {
         }
     }
 
+    /// Notes that a call copies the items of `value` when they are in a tuple or list.
+    private mutating func charge(_ value: PickleValue) throws {
+        guard case .sequence(let index) = value else { return }
+        copies += heap.sequences[index].count
+        guard copies <= Unpickler.copyLimit else {
+            throw reader.fault(
+                "calls with more than \(Unpickler.copyLimit) values", "a checkpoint's pickle")
+        }
+    }
+
     /// The items of `OrderedDict([[key, value], …])`; none without arguments.
-    private func pairs(_ arguments: [PickleValue]) throws -> [[PickleValue]] {
+    private mutating func pairs(_ arguments: [PickleValue]) throws -> [[PickleValue]] {
         guard let first = arguments.first else { return [] }
         guard case .sequence(let index) = first, arguments.count == 1 else {
             throw reader.fault("OrderedDict of something else", "OrderedDict of a list of pairs")
         }
+        try charge(first)
         return try heap.sequences[index].map { item in
             guard case .sequence(let pair) = item, heap.sequences[pair].count == 2 else {
                 throw reader.fault("OrderedDict of something else", "OrderedDict of pairs")
@@ -236,7 +251,10 @@ struct Unpickler {
         }
     }
 
-    private func tensor(_ arguments: [PickleValue], isTyped: Bool) throws -> PickledTensor {
+    private mutating func tensor(
+        _ arguments: [PickleValue], isTyped: Bool
+    ) throws -> PickledTensor {
+        for sizesOrStrides in arguments.dropFirst(2).prefix(2) { try charge(sizesOrStrides) }
         guard arguments.count >= (isTyped ? 7 : 6), case .storage(let index) = arguments[0],
             case .integer(let first) = arguments[1], let sizes = heap.naturals(arguments[2]),
             let strides = heap.naturals(arguments[3])

@@ -1,0 +1,128 @@
+//! Facts about how runs end: by signals, beside other runs, when their output goes, with damaged files among the good.
+import Foundation
+import Testing
+import WadeTestSupport
+
+@Suite("how runs end", .enabled(if: BuiltProgram.isReady, BuiltProgram.reason), .serialized)
+struct EndingTests {
+    private func lines(_ wade: BuiltProgram, _ name: String) throws -> [[String: Any]] {
+        try wade.bytes(name).split(separator: 0x0A).map {
+            try #require(try JSONSerialization.jsonObject(with: Data($0)) as? [String: Any])
+        }
+    }
+
+    private func clips(_ wade: BuiltProgram, _ count: Int) throws {
+        for number in 0..<count {
+            try wade.makeClip("in/\(number + 100).y4m", grey: UInt8(number))
+        }
+    }
+
+    @Test("of twenty starts at once one works, the others exit 75 and name it")
+    func starts() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 40)
+        let script = """
+            cd "$1"; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+            "$0" annotate in -p p.yaml -o out.jsonl 2> err.$n & pids="$pids $!"; done
+            for pid in $pids; do wait $pid; echo $?; done; cat err.* >&2
+            """
+        // bash, because dash can miss the end of children that end together
+        let run = try wade.run(
+            ["-c", script, BuiltProgram.program.path, wade.folder.path],
+            of: URL(fileURLWithPath: "/bin/bash"))
+        let codes = run.output.split(separator: "\n")
+        #expect(codes.count == 20 && codes.allSatisfy { $0 == "0" || $0 == "75" })
+        #expect(codes.contains("0") && codes.contains("75"))
+        let complaints = run.errors.split(separator: "\n")
+        #expect(complaints.count == codes.filter { $0 == "75" }.count)
+        #expect(complaints.allSatisfy { $0.contains("out.jsonl: another run holds this output") })
+        #expect(Set(try lines(wade, "out.jsonl").map { $0["key"] as? String }).count == 40)
+        #expect(try wade.bytes("out.jsonl").filter { $0 == 0x0A }.count == 40)
+    }
+
+    @Test("an output whose folder goes ends the run with 1 and says so")
+    func vanishedOutput() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 60)
+        let run = try wade.shell(
+            """
+            cd "$1"; mkdir out; "$0" annotate in -p p.yaml -o out/out.jsonl & pid=$!
+            while ! test -s out/out.jsonl; do sleep 0.01; done; rm -r out; wait $pid; echo $?
+            """)
+        #expect(run.output == "1\n")
+        #expect(
+            run.errors.contains("out/out.jsonl: cannot go on with the output: its name has gone"))
+    }
+
+    @Test("an input folder that goes is said, with exit 3, and leaves whole lines")
+    func vanishedInput() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 60)
+        let run = try wade.shell(
+            """
+            cd "$1"; "$0" annotate in -p p.yaml -o out.jsonl & pid=$!
+            while ! test -s out.jsonl; do sleep 0.01; done; mv in gone; wait $pid; echo $?
+            """)
+        #expect(run.output == "3\n")
+        #expect(run.errors.contains("in: it was there when the run began and is gone"))
+        let count = try lines(wade, "out.jsonl").count
+        #expect(count > 0 && count < 60)
+    }
+
+    @Test("with one file in twenty broken the exit code is 3 and the other lines are as without it")
+    func someBroken() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 38)
+        #expect(try wade.annotate("whole.jsonl").code == 0)
+        for name in ["in/110a.mp4", "in/120a.mkv"] { try wade.write("broken \(name)", to: name) }
+        _ = try wade.shell("touch -d '1 hour ago' \"$1\"/in/*.mp4 \"$1\"/in/*.mkv")
+        #expect(try wade.annotate().code == 3)
+        let all = try lines(wade, "out.jsonl")
+        #expect(all.filter { $0["status"] as? String == "error" }.count == 2)
+        let texts = { (lines: [[String: Any]]) in
+            lines.filter { $0["status"] as? String == "ok" }.map {
+                "\($0["key"] ?? "") \(($0["output"] as? [String: Any])?["text"] ?? "")"
+            }
+        }
+        #expect(texts(all) == texts(try lines(wade, "whole.jsonl")))
+    }
+
+    @Test("a signal ends the reading of huge files at once, on as many workers as there are cores")
+    func signalWhileReading() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 1)
+        let run = try wade.shell(
+            """
+            cd "$1"; truncate -s 1T in/a.mkv in/b.mp4; touch -d '1 hour ago' in/a.mkv in/b.mp4
+            "$0" annotate in/a.mkv in/b.mp4 -p p.yaml -o out.jsonl --workers 2 --grace 600 & pid=$!
+            while ! test -e out.jsonl; do sleep 0.01; done; sleep 0.3
+            kill $pid; wait $pid; echo $?; rm in/a.mkv in/b.mp4
+            """)
+        #expect(run.output == "143\n")
+        #expect(try lines(wade, "out.jsonl").isEmpty)
+    }
+
+    @Test(
+        "a device that is always full ends the run with 1, one that is never full takes the lines")
+    func devices() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 2)
+        let full = try wade.shell("cd \"$1\"; \"$0\" annotate in -p p.yaml -o /dev/full")
+        #expect(full.code == 1)
+        #expect(full.errors == "wade: /dev/full: cannot write: No space left on device\n")
+        let pipe = try wade.shell("cd \"$1\"; \"$0\" annotate in -p p.yaml -o /dev/stdout | cat")
+        #expect(pipe.output.filter { $0 == "\n" }.count == 2 && pipe.errors == "")
+        #expect(access("/dev/full.lock", F_OK) != 0 && access("/dev/stdout.lock", F_OK) != 0)
+    }
+
+    @Test("an output that cannot be made is said in one line and exits 1")
+    func readOnly() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 1)
+        let run = try wade.run([
+            "annotate", wade.path("in"), "-p", wade.path("p.yaml"), "-o", "/proc/wade/out.jsonl",
+        ])
+        #expect(run.code == 1 && run.errors.hasPrefix("wade: /proc/wade/out.jsonl.lock: cannot"))
+        #expect(run.errors.filter { $0 == "\n" }.count == 1)
+    }
+}
