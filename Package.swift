@@ -66,7 +66,10 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("Resources/annotation.schema.json")],
+            // Flaminglet lies beside the program; ModelLocation finds it there.
+            resources: [
+                .embedInCode("Resources/annotation.schema.json"), .copy("Resources/flaminglet"),
+            ],
             swiftSettings: house),
         .target(name: "WadeEvaluation", swiftSettings: house),
         .target(

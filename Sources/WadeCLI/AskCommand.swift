@@ -12,7 +12,7 @@ struct AskCommand: ParsableCommand {
             The answer is the one that `wade annotate` would write for the same question. With --pipeline, its first question \
             answering task lends its template and demonstrations, and its model, sampling and decoding are used.
 
-              wade ask clip.mp4 "What color is the ball?" --model flaminglet
+              wade ask clip.mp4 "How does the camera move?"
             """)
 
     @Argument(help: "The video or picture.")
@@ -21,7 +21,10 @@ struct AskCommand: ParsableCommand {
     @Argument(help: "The question.")
     var question: String
 
-    @Option(help: "A model bundle's name or folder.")
+    @Option(
+        help:
+            "A model bundle's name or folder; the pipeline's, or the flaminglet that ships with wade."
+    )
     var model: String?
 
     @Option(
@@ -36,9 +39,6 @@ struct AskCommand: ParsableCommand {
     var maxNewTokens: Int?
 
     func validate() throws {
-        if model == nil && pipeline == nil {
-            throw ValidationError("found no model, expected --model or --pipeline")
-        }
         if let frames, !(1...4096).contains(frames) {
             throw ValidationError("--frames: found \(frames), expected 1 to 4096")
         }

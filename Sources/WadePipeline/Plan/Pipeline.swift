@@ -6,7 +6,7 @@ package import WadeVideo
 package struct Pipeline: Sendable, Equatable {
     /// The pipeline's name: the file's name unless it gives one.
     package var name: String
-    /// A model bundle's name, or its folder.
+    /// A model bundle's name, or its folder; default `flaminglet`, which ships with Wade.
     package var model: String
     /// Precision of the model's weights and products; default `float32`.
     package var precision: Precision

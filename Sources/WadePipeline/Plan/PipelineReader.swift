@@ -26,16 +26,14 @@ struct PipelineReader {
             "name", "model", "precision", "tasks", "demonstrations", "sampling", "segmentation",
             "decoding", "output",
         ])
-        guard let model = members["model"] else {
-            throw root.wrong("`model`, a bundle's name or folder", found: "no `model`")
-        }
         guard let tasks = members["tasks"] else {
             throw root.wrong("`tasks`, a list", found: "no `tasks`")
         }
         let decoding = try members["decoding"].map(readDecoding)
         let readTasks = try readTasks(tasks, maxNewTokens: decoding?.maxNewTokens)
         return Pipeline(
-            name: try members["name"]?.text() ?? path.stem.text, model: try readModel(model),
+            name: try members["name"]?.text() ?? path.stem.text,
+            model: try members["model"].map(readModel) ?? ModelLocation.standard,
             precision: try members["precision"]?.word() ?? .float32, tasks: readTasks,
             demonstrations: try DemonstrationReader(folder: folder, tasks: readTasks)
                 .read(members["demonstrations"]),
