@@ -66,7 +66,10 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("Resources/annotation.schema.json")],
+            resources: [
+                .embedInCode("Resources/annotation.schema.json"),
+                .embedInCode("Resources/report.css"), .embedInCode("Resources/report.js"),
+            ],
             swiftSettings: house),
         .target(name: "WadeEvaluation", swiftSettings: house),
         .target(
