@@ -68,7 +68,9 @@ let package = Package(
             ],
             // Flaminglet lies beside the program; ModelLocation finds it there.
             resources: [
-                .embedInCode("Resources/annotation.schema.json"), .copy("Resources/flaminglet"),
+                .embedInCode("Resources/annotation.schema.json"),
+                .embedInCode("Resources/report.css"), .embedInCode("Resources/report.js"),
+                .copy("Resources/flaminglet"),
             ],
             swiftSettings: house),
         .target(name: "WadeEvaluation", swiftSettings: house),
