@@ -104,6 +104,7 @@ struct AnnotateCommand: ParsableCommand {
     /// Clips that failed are worth a word without being asked; success is not.
     private func report(_ summary: RunSummary, to logger: Logger) {
         logger.info("\(summary.text)")
+        for complaint in summary.complaints { logger.warning("\(complaint)") }
         for path in summary.vanished {
             logger.warning("\(path): it was there when the run began and is gone")
         }

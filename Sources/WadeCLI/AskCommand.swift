@@ -38,7 +38,10 @@ struct AskCommand: ParsableCommand {
     @Option(help: "The longest answer, in tokens.")
     var maxNewTokens: Int?
 
+    @OptionGroup var cache: CacheOptions
+
     func validate() throws {
+        try cache.validate()
         if let frames, !(1...4096).contains(frames) {
             throw ValidationError("--frames: found \(frames), expected 1 to 4096")
         }
@@ -56,10 +59,21 @@ struct AskCommand: ParsableCommand {
         if let model { plan.model = model }
         if let frames { plan.sampling = .uniform(count: frames) }
         let task = plan.ask(question, maxNewTokens: maxNewTokens)
-        let bundle = try ModelBundle(path: ModelLocation(plan.model).folder)
+        let location = try ModelLocation(plan.model)
+        let bundle = try ModelBundle(path: location.folder)
+        let folder = try cache.settings.flatMap { try CacheFolder.open($0) }
+        let kept = try folder.map {
+            try VisualTokenCache(
+                $0, bundle.configuration, weightsSHA256: location.identity().weightsSHA256,
+                pipeline: plan)
+        }
         let annotator = try FlamingoAnnotator(
-            bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1))
-        switch annotator.answer(task, about: video) {
+            bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1), cache: kept)
+        let answer = annotator.answer(task, about: video)
+        for complaint in folder?.complaints ?? [] {
+            FileHandle.standardError.write(Data("wade: \(complaint)\n".utf8))
+        }
+        switch answer {
         case .success(let text): try StandardOutput.line(text)
         case .failure(let failure):
             throw PipelineError.file(

@@ -95,6 +95,8 @@ struct RunOptions: ParsableArguments {
             valueName: "size"))
     var memory: ByteCount?
 
+    @OptionGroup var cache: CacheOptions
+
     @Flag(help: "Leave the machine to others: the lowest priority for the processor and the disk.")
     var nice = false
 
@@ -163,6 +165,7 @@ struct RunOptions: ParsableArguments {
     var onFinish: String?
 
     func validate() throws {
+        try cache.validate()
         if let workers, !(1...1024).contains(workers) {
             throw ValidationError("--workers: found \(workers), expected 1 to 1024")
         }
@@ -182,6 +185,7 @@ struct RunOptions: ParsableArguments {
         settings.order = order
         settings.fileTimeout = fileTimeout?.count ?? settings.fileTimeout
         settings.memory = memory?.count
+        settings.cache = cache.settings
         settings.isTimeLimited = maxRuntime != nil || until != nil
         return settings
     }
@@ -211,6 +215,6 @@ struct RunOptions: ParsableArguments {
         if order != .name { words += ["--order", order.rawValue] }
         if let statusFile { words += ["--status-file", ScheduleText.absolute(statusFile)] }
         if let onFinish { words += ["--on-finish", onFinish] }
-        return words
+        return words + cache.arguments
     }
 }

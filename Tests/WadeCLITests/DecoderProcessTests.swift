@@ -102,16 +102,7 @@ struct DecoderProcessTests {
         let bounded = try wade.annotate(
             "bounded.jsonl", ["--workers", "3", "--memory", "900M", "--nice"])
         #expect(free.code == 0 && bounded.code == 0, "\(bounded.errors)")
-        let payloads = try ["free.jsonl", "bounded.jsonl"].map { name in
-            try String(decoding: wade.bytes(name), as: UTF8.self).split(separator: "\n").map {
-                line in
-                var object =
-                    try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-                object?["run"] = nil
-                return try JSONSerialization.data(
-                    withJSONObject: object ?? [:], options: .sortedKeys)
-            }
-        }
+        let payloads = try ["free.jsonl", "bounded.jsonl"].map { try wade.payloads($0) }
         #expect(payloads[0] == payloads[1] && payloads[0].count == 6)
     }
 

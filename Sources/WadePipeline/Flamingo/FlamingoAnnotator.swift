@@ -13,6 +13,7 @@ package struct FlamingoAnnotator: Sendable {
     private let tokenizer: Tokenizer
     private let pipeline: Pipeline
     private let decoders: DecoderPool
+    private let cache: VisualTokenCache?
     private let arithmetic: Arithmetic
     private var prompts: [String: SharedPrompt] = [:]
 
@@ -28,8 +29,12 @@ package struct FlamingoAnnotator: Sendable {
         var choices: [[Int]]
     }
 
-    /// Loads the bundle at `path` and runs the demonstrations of every task through it, once; `decoders` open all files.
-    package init(bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool) throws {
+    /// Loads `bundle` and runs the demonstrations of every task through it, once; `decoders` open the files whose visual tokens are
+    /// not in `cache`.
+    package init(
+        bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool,
+        cache: VisualTokenCache? = nil
+    ) throws {
         guard bundle.configuration.family != .idefics else {
             throw PipelineError.request(
                 found: "a model of the idefics family",
@@ -37,6 +42,7 @@ package struct FlamingoAnnotator: Sendable {
         }
         self.pipeline = pipeline
         self.decoders = decoders
+        self.cache = cache
         arithmetic = Arithmetic(precision: pipeline.precision)
         arithmetic.engine.useThreads(1)
         model = try bundle.model(arithmetic)
@@ -50,7 +56,7 @@ package struct FlamingoAnnotator: Sendable {
     /// The annotator as a run takes it.
     package var annotator: Annotator<Tensor> {
         Annotator(
-            batch: 1, encode: { self.encode($0.path, span: $1) },
+            batch: 1, encode: { self.encode($0, $1) },
             answer: { questions in questions.map { self.answer($0) } })
     }
 
@@ -58,7 +64,7 @@ package struct FlamingoAnnotator: Sendable {
     package func answer(
         _ task: AnnotationTask, about path: PathBytes
     ) -> Result<String, ClipFailure> {
-        encode(path, span: nil).flatMap { clip in
+        encode(path).flatMap { clip in
             answer(
                 ClipQuestion(
                     tokens: clip.tokens, framesDigest: clip.frames.digest, task: task)
@@ -73,7 +79,7 @@ package struct FlamingoAnnotator: Sendable {
         let prompt = Prompt(pipeline, task: task)
         var clips: [Tensor] = []
         for path in prompt.clips {
-            switch media[path].map({ .success($0) }) ?? encode(path, span: nil).map(\.tokens) {
+            switch media[path].map({ .success($0) }) ?? encode(path).map(\.tokens) {
             case .success(let tokens):
                 media[path] = tokens
                 clips.append(tokens)
@@ -104,8 +110,23 @@ package struct FlamingoAnnotator: Sendable {
 
     // MARK: - Encoding
 
-    /// The visual tokens of the file at `path`, or of `span` of it.
-    private func encode(_ path: PathBytes, span: ClipSpan?) -> Result<
+    /// The visual tokens of the file at `path`; only a cache needs to know its content.
+    private func encode(_ path: PathBytes) -> Result<EncodedClip<Tensor>, ClipFailure> {
+        guard cache != nil, let identity = try? ContentIdentity.read(path, known: { _ in nil })
+        else { return encodeAnew(path, span: nil) }
+        return encode(ClipSource(path: path, relativePath: path, identity: identity), nil)
+    }
+
+    /// The visual tokens of `source`, or of `span` of it.
+    private func encode(_ source: ClipSource, _ span: ClipSpan?) -> Result<
+        EncodedClip<Tensor>, ClipFailure
+    > {
+        guard let cache else { return encodeAnew(source.path, span: span) }
+        return cache.clip(source, span) { encodeAnew(source.path, span: span) }
+    }
+
+    /// The visual tokens of the file at `path`, or of `span` of it, decoded and encoded.
+    private func encodeAnew(_ path: PathBytes, span: ClipSpan?) -> Result<
         EncodedClip<Tensor>, ClipFailure
     > {
         // One thread per worker: sums then come in the same order for any number of workers.

@@ -81,7 +81,8 @@ package struct ModelLocation: Sendable {
         }
         return ModelIdentity(
             name: configuration.name, weightsSHA256: weights,
-            numericsVersion: "2 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+            numericsVersion: Program.numericsVersion + " "
+                + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
     }
 
     /// Bytes of the weights' files.
@@ -118,9 +119,11 @@ package struct ModelLocation: Sendable {
     }
 }
 
-/// Cuts files as `segmentation` says; `decoders` open them.
-package func clipCutter(_ segmentation: Segmentation, decoders: DecoderPool) -> ClipCutter {
-    { source in
+/// Cuts files as `segmentation` says; `decoders` open those that `cache` does not know.
+package func clipCutter(
+    _ segmentation: Segmentation, decoders: DecoderPool, cache: CacheFolder? = nil
+) -> ClipCutter {
+    let cut: ClipCutter = { source in
         do throws(VideoError) {
             let (spans, _) = try decoders.read(path: source.path.bytes) {
                 (video) throws(VideoError) in try video.spans(segmentation)
@@ -130,4 +133,6 @@ package func clipCutter(_ segmentation: Segmentation, decoders: DecoderPool) -> 
             return .failure(ClipFailure(error))
         }
     }
+    guard let kept = cache.map({ SpanCache($0, segmentation) }) else { return cut }
+    return { kept.spans(of: $0, cut: cut) }
 }

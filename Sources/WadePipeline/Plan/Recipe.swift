@@ -84,7 +84,7 @@ package struct Recipe: Sendable, Equatable {
 
 extension FrameSampling {
     /// What a recipe says about the choice of frames.
-    fileprivate var description: JSONValue {
+    var description: JSONValue {
         switch self {
         case .uniform(let count): ["uniform": .integer(count)]
         case .rate(let perSecond, let limit):
@@ -96,7 +96,7 @@ extension FrameSampling {
 
 extension Segmentation {
     /// What a recipe says about cutting files.
-    fileprivate var description: JSONValue {
+    var description: JSONValue {
         switch self {
         case .whole: .string("whole")
         case .windows(let length, let stride):

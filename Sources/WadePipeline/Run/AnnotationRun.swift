@@ -103,7 +103,7 @@ package struct AnnotationRun<Tokens: Sendable> {
         precondition(answers.count == questions.count, "one answer for every question")
         var next = answers.makeIterator()
         for (job, clip) in batch {
-            if case .success = clip { journal.countClip() }
+            if case .success(let clip) = clip { journal.countClip(isCached: clip.isCached) }
             for line in job.lines {
                 if line.isRemoval {
                     try journal.writeRemoval(job, line)

@@ -30,6 +30,8 @@ package struct EncodedClip<Tokens: Sendable>: Sendable {
     package var decodeMilliseconds: Int
     /// Milliseconds in the vision encoder and the resampler.
     package var visionMilliseconds: Int
+    /// Whether an earlier run encoded it.
+    package var isCached = false
 
     /// An encoded clip.
     package init(

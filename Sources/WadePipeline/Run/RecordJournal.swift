@@ -135,9 +135,10 @@ struct RecordJournal: ~Copyable {
         if record.status == .degraded { summary.degraded += 1 }
     }
 
-    /// Notes that a clip was encoded.
-    mutating func countClip() {
+    /// Notes that a clip was encoded, or that its encoding was known.
+    mutating func countClip(isCached: Bool) {
         summary.clips += 1
+        if isCached { summary.cachedClips += 1 }
     }
 
     /// Brings everything to the disk.

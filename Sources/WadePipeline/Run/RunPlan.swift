@@ -7,6 +7,8 @@ import WadeVideo
 package enum Program {
     /// The version that records carry.
     package static let version = "0.1.0"
+    /// The version of its arithmetic: it changes when the same weights and frames may give other numbers.
+    package static let numericsVersion = "2"
 }
 
 /// How a run works; none of this changes an answer.
@@ -23,6 +25,8 @@ package struct RunSettings: Sendable, Equatable {
     package var fileTimeout = Int(VideoLimits().timeout)
     /// Bytes of memory that the run may take with all its processes; nil for any.
     package var memory: Int?
+    /// Where visual tokens are kept from run to run; nil for nowhere.
+    package var cache: CacheSettings?
     /// Whether the run ends at a time that the user gave.
     package var isTimeLimited = false
 
