@@ -60,7 +60,15 @@ struct AskCommand: ParsableCommand {
         let annotator = try FlamingoAnnotator(
             bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1))
         switch annotator.answer(task, about: video) {
-        case .success(let text): try StandardOutput.line(text)
+        case .success(let answer):
+            guard !answer.isWithheld else {
+                let probability = String(format: "%.2f", answer.score.calibratedProbability)
+                throw PipelineError.file(
+                    path: video.shown, action: "answer",
+                    reason: "the answer is right with a probability of \(probability), "
+                        + "less than the pipeline's `abstain_below`")
+            }
+            try StandardOutput.line(task.answer(in: answer.raw))
         case .failure(let failure):
             throw PipelineError.file(
                 path: video.shown, action: "answer",

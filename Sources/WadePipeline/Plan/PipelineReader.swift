@@ -24,7 +24,7 @@ struct PipelineReader {
     func read() throws(PipelineError) -> Pipeline {
         let members = try root.members([
             "name", "model", "precision", "tasks", "demonstrations", "sampling", "segmentation",
-            "decoding", "output",
+            "decoding", "confidence", "output",
         ])
         guard let model = members["model"] else {
             throw root.wrong("`model`, a bundle's name or folder", found: "no `model`")
@@ -34,7 +34,7 @@ struct PipelineReader {
         }
         let decoding = try members["decoding"].map(readDecoding)
         let readTasks = try readTasks(tasks, maxNewTokens: decoding?.maxNewTokens)
-        return Pipeline(
+        var pipeline = Pipeline(
             name: try members["name"]?.text() ?? path.stem.text, model: try readModel(model),
             precision: try members["precision"]?.word() ?? .float32, tasks: readTasks,
             demonstrations: try DemonstrationReader(folder: folder, tasks: readTasks)
@@ -43,6 +43,13 @@ struct PipelineReader {
             segmentation: try members["segmentation"].map(readSegmentation) ?? .whole,
             decoding: decoding?.decoding ?? Decoding(),
             customID: try members["output"].map(readCustomID) ?? "")
+        if let field = members["confidence"] {
+            pipeline.confidence = try Confidence(field)
+            try pipeline.confidence.check(
+                field, tasks: readTasks, count: { pipeline.demonstrations(for: $0).count },
+                clips: { pipeline.demonstrations(for: $0).filter { $0.clip != nil }.count })
+        }
+        return pipeline
     }
 
     /// A name stays a name; a path (anything with a slash) is taken from the pipeline's folder.

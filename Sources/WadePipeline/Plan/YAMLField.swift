@@ -193,6 +193,15 @@ package struct YAMLField {
         return number
     }
 
+    /// `true` or `on`, `false` or `off`.
+    func flag() throws(PipelineError) -> Bool {
+        switch node.scalar?.string {
+        case "true", "on": return true
+        case "false", "off": return false
+        default: throw wrong("true or false")
+        }
+    }
+
     /// One word of a closed list.
     package func word<Word: RawRepresentable<String> & CaseIterable>() throws(PipelineError) -> Word
     {

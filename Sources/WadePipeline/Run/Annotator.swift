@@ -75,6 +75,8 @@ package struct ClipAnswer: Sendable, Equatable {
     package var score = AnnotationRecord.Score()
     /// What generation has to say.
     package var flags: [AnnotationRecord.Flag] = []
+    /// Whether the answer is too unsure to be given; `raw` and the scores then tell what it was.
+    package var isWithheld = false
     /// Milliseconds of running the prompt through the language model.
     package var prefillMilliseconds = 0
     /// Milliseconds of generation.

@@ -222,10 +222,14 @@ struct RecordJournal: ~Copyable {
     private func fill(_ record: inout AnnotationRecord, with answer: ClipAnswer, task: Int) {
         let task = plan.pipeline.tasks[task]
         record.output.raw = answer.raw
-        record.output.text =
-            task.choices.indices.contains(answer.choice)
-            ? task.choices[answer.choice] : Prompt.answer(in: answer.raw, task: task.type)
-        record.output.choice = answer.choice
+        if answer.isWithheld {
+            record.status = .abstained
+        } else {
+            record.output.text =
+                task.choices.indices.contains(answer.choice)
+                ? task.choices[answer.choice] : task.answer(in: answer.raw)
+            record.output.choice = answer.choice
+        }
         record.output.choiceLogProbabilities = answer.choiceLogProbabilities
         record.output.finish = answer.finish
         record.output.tokens = answer.tokens
