@@ -11,6 +11,8 @@ struct AnswerStage: Sendable {
     private let decoding: Decoding
     /// The ids of each choice, by task.
     private let choices: [String: [[Int]]]
+    /// The forms of answers that have one, by task.
+    private let grammars: [String: TokenGrammar]
 
     /// An answer and the ids that say it.
     struct Answered {
@@ -25,7 +27,7 @@ struct AnswerStage: Sendable {
         var confidence: Double
     }
 
-    /// The language stage of `pipeline`'s tasks; throws `request` for a choice without tokens.
+    /// The language stage of `pipeline`'s tasks; throws `request` for a choice without tokens and for a form that no answer can have.
     init(_ model: Flamingo, _ tokenizer: Tokenizer, _ pipeline: Pipeline) throws {
         generator = Generator(model)
         tokens = model.configuration.tokens
@@ -43,6 +45,8 @@ struct AnswerStage: Sendable {
             choices[task.id] = ids
         }
         self.choices = choices
+        grammars = try AnswerGrammars.make(
+            pipeline.tasks, tokenizer, vocabularySize: model.language.vocabularySize)
     }
 
     /// The answer to `task` behind `prompt` by a query that sees `media`. `framesDigest` is the clip's: random numbers depend on it.
@@ -103,17 +107,19 @@ struct AnswerStage: Sendable {
             endTokens: [tokens.endOfChunk, tokens.endOfText],
             // A generated <image> would stand for a clip that is not there.
             forbidden: [tokens.image, tokens.padding].compactMap { $0.map { [$0] } })
+        let grammar = grammars[task.id]
+        let stop = grammar == nil ? decoding.stop : []
         let generate = { (options: DecodingOptions, goOn: ([Int]) -> Bool) in
             try generator(
-                prompt.query, behind: sequence, earlier: prompt.earlier, options: options
-            ) { ids in !isStopped(ids) && goOn(ids) }
+                prompt.query, behind: sequence, earlier: prompt.earlier, options: options,
+                grammar: grammar
+            ) { ids in !isStopped(ids, at: stop) && goOn(ids) }
         }
         var outcome: GuardedGeneration.Outcome
         if let guardian = decoding.guard {
             let guarded = GuardedGeneration(
-                guardian: guardian,
-                text: { task.answer(in: try raw($0)) },
-                generate: generate)
+                guardian: guardian, keepsWhole: grammar != nil,
+                text: { task.answer(in: try raw($0, until: stop)) }, generate: generate)
             outcome = try guarded(options, seed: seed(framesDigest))
         } else {
             outcome = .init(
@@ -121,15 +127,27 @@ struct AnswerStage: Sendable {
         }
         let generated = outcome.generated
         return Answered(
-            answer: try answer(outcome), ids: generated.ids,
+            answer: try answer(outcome, task, raw(generated.ids, until: stop)), ids: generated.ids,
             logProbability: generated.logProbabilities.reduce(0.0) { $0 + Double($1) },
             confidence: generated.meanLogProbability)
     }
 
-    private func answer(_ outcome: GuardedGeneration.Outcome) throws -> ClipAnswer {
+    private func answer(
+        _ outcome: GuardedGeneration.Outcome, _ task: AnnotationTask, _ raw: String
+    ) throws -> ClipAnswer {
         let generated = outcome.generated
         var answer = ClipAnswer()
-        answer.raw = try raw(generated.ids)
+        answer.raw = raw
+        if let format = task.format {
+            let text = task.answer(in: raw)
+            guard format.admits(text) else {
+                throw ClipFailure(
+                    code: .invalidAnswer, stage: .generate,
+                    message: "found \(text.shownShort), expected the form that the task asks for")
+            }
+            answer.json = format.json(text)
+            answer.choice = format.choiceTexts.firstIndex(of: text) ?? -1
+        }
         switch generated.finish {
         case .endToken: answer.finish = .eos
         case .stopped: answer.finish = .stop
@@ -155,14 +173,14 @@ struct AnswerStage: Sendable {
             .reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    private func isStopped(_ ids: [Int]) -> Bool {
-        guard !decoding.stop.isEmpty, let text = try? decode(ids) else { return false }
-        return decoding.stop.contains { text.contains($0) }
+    private func isStopped(_ ids: [Int], at stops: [String]) -> Bool {
+        guard !stops.isEmpty, let text = try? decode(ids) else { return false }
+        return stops.contains { text.contains($0) }
     }
 
-    /// What the language model has written, up to the first stop text.
-    private func raw(_ ids: [Int]) throws -> String {
-        try decoding.stop.reduce(decode(ids)) { text, stop in
+    /// What the language model has written, up to the first of `stops`.
+    private func raw(_ ids: [Int], until stops: [String]) throws -> String {
+        try stops.reduce(decode(ids)) { text, stop in
             PromptTemplate.split(text, at: stop).first ?? text
         }
     }

@@ -154,6 +154,8 @@ package struct FlamingoAnnotator: Sendable {
             var answer = try answer(question, prompts)
             answer.generateMilliseconds = (clock.now - start).milliseconds
             return .success(answer)
+        } catch let failure as ClipFailure {
+            return .failure(failure)
         } catch {
             return .failure(
                 ClipFailure(code: .generationFailed, stage: .generate, message: "\(error)"))
@@ -181,8 +183,7 @@ package struct FlamingoAnnotator: Sendable {
         if !prompts.reordered.isEmpty {
             let text = task.answer(in: answer.raw)
             let same = try prompts.reordered.filter {
-                AnswerComparison.isSame(
-                    task.answer(in: try answered($0).answer.raw), text)
+                task.isSame(task.answer(in: try answered($0).answer.raw), text)
             }
             answer.score.agreement = Double(same.count) / Double(prompts.reordered.count)
         }

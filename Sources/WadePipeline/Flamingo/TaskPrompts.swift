@@ -46,8 +46,7 @@ struct TaskPrompts: Sendable {
             examples.append(
                 Calibration.Example(
                     confidence: answered.confidence,
-                    isRight: AnswerComparison.isSame(
-                        task.answer(in: answered.answer.raw), truth)))
+                    isRight: task.isSame(task.answer(in: answered.answer.raw), truth)))
         }
         calibration = Calibration(examples)
     }

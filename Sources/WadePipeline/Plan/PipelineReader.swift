@@ -79,7 +79,8 @@ struct PipelineReader {
         -> AnnotationTask
     {
         let members = try field.members([
-            "id", "type", "question", "question_id", "choices", "template", "max_new_tokens",
+            "id", "type", "question", "question_id", "choices", "answer", "template",
+            "max_new_tokens",
         ])
         guard let idField = members["id"], let typeField = members["type"] else {
             throw field.wrong("`id` and `type`", found: "a task without them")
@@ -100,7 +101,13 @@ struct PipelineReader {
             questionID: try members["question_id"]?.integer(in: 0...Int.max) ?? -1,
             choices: try readChoices(members["choices"], type: type, task: field),
             template: try members["template"].map(readTemplate),
-            maxNewTokens: try members["max_new_tokens"]?.integer(in: 1...2048) ?? maxNewTokens)
+            maxNewTokens: try members["max_new_tokens"]?.integer(in: 1...2048) ?? maxNewTokens,
+            format: try members["answer"].map { (answer) throws(PipelineError) in
+                guard type != .classify else {
+                    throw answer.wrong("`choices` in a classify task, which writes nothing")
+                }
+                return try AnswerFormatReader(folder: folder).read(answer)
+            })
     }
 
     private func readChoices(

@@ -47,6 +47,15 @@ package struct Prompt: Sendable, Equatable {
 }
 
 extension AnnotationTask {
-    /// The answer to this task in what the model wrote: a record's `output.text`.
-    package func answer(in raw: String) -> String { Prompt.answer(in: raw, task: type) }
+    /// The answer to this task in what the model wrote: a record's `output.text`. What has a form has nothing behind it.
+    package func answer(in raw: String) -> String {
+        guard format == nil else { return raw.trimmingCharacters(in: .whitespacesAndNewlines) }
+        return Prompt.answer(in: raw, task: type)
+    }
+
+    /// Whether two answers say the same: as JSON where that is what they are, else word for word.
+    func isSame(_ one: String, _ other: String) -> Bool {
+        if let json = format?.json(one), !json.isEmpty { return json == format?.json(other) }
+        return AnswerComparison.isSame(one, other)
+    }
 }

@@ -60,6 +60,7 @@ package struct Recipe: Sendable, Equatable {
         // What is not asked for is not mentioned, so that the recipes of earlier versions stay what they were.
         var further: [JSONValue] = []
         if pipeline.confidence != Confidence() { further.append(pipeline.confidence.description) }
+        if let format = task.format { further.append(format.description) }
         var parts = [try JSONWriter.bytes(of: content)]
         for value in further { parts.append(try JSONWriter.bytes(of: value)) }
         id = String(Hexadecimal.text(Hexadecimal.sha256(parts)).prefix(16))

@@ -150,6 +150,12 @@ package struct YAMLField {
     /// Whether named values stand here.
     package var isMapping: Bool { if case .mapping = node { true } else { false } }
 
+    /// A single value that is not in quotes, as it is written; nil for anything else.
+    var plainText: String? {
+        guard let scalar = node.scalar, scalar.style == .plain else { return nil }
+        return scalar.string
+    }
+
     /// Whether the word `off` stands here.
     var isOff: Bool { node.scalar?.string == "off" }
 

@@ -61,6 +61,8 @@ package struct ClipQuestion<Tokens: Sendable>: Sendable {
 package struct ClipAnswer: Sendable, Equatable {
     /// Exactly what was generated; for a classification the chosen words.
     package var raw = ""
+    /// What was generated as JSON in its one spelling, when a schema was asked for.
+    package var json = ""
     /// Index into the task's choices; -1 if open-ended.
     package var choice = -1
     /// Mean token log-probability of each choice.

@@ -166,7 +166,7 @@ struct RecordJournal: ~Copyable {
         record.task.type = task.type
         record.task.question = task.question
         record.task.questionID = task.questionID
-        record.task.choices = task.choices
+        record.task.choices = task.answerChoices
         record.demonstrations.setID = recipe.demonstrationsID
         record.demonstrations.policy = recipe.demonstrationIDs.isEmpty ? .none : .fixed
         record.demonstrations.ids = recipe.demonstrationIDs
@@ -226,8 +226,9 @@ struct RecordJournal: ~Copyable {
             record.status = .abstained
         } else {
             record.output.text =
-                task.choices.indices.contains(answer.choice)
-                ? task.choices[answer.choice] : task.answer(in: answer.raw)
+                task.answerChoices.indices.contains(answer.choice)
+                ? task.answerChoices[answer.choice] : task.answer(in: answer.raw)
+            record.output.json = answer.json
             record.output.choice = answer.choice
         }
         record.output.choiceLogProbabilities = answer.choiceLogProbabilities
