@@ -69,12 +69,20 @@ struct AskCommand: ParsableCommand {
         }
         let annotator = try FlamingoAnnotator(
             bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1), cache: kept)
-        let answer = annotator.answer(task, about: video)
+        let result = annotator.answer(task, about: video)
         for complaint in folder?.complaints ?? [] {
             FileHandle.standardError.write(Data("wade: \(complaint)\n".utf8))
         }
-        switch answer {
-        case .success(let text): try StandardOutput.line(text)
+        switch result {
+        case .success(let answer):
+            guard !answer.isWithheld else {
+                let probability = String(format: "%.2f", answer.score.calibratedProbability)
+                throw PipelineError.file(
+                    path: video.shown, action: "answer",
+                    reason: "the answer is right with a probability of \(probability), "
+                        + "less than the pipeline's `abstain_below`")
+            }
+            try StandardOutput.line(task.answer(in: answer.raw))
         case .failure(let failure):
             throw PipelineError.file(
                 path: video.shown, action: "answer",

@@ -18,7 +18,7 @@ final class Asked: Sendable {
 }
 
 /// Makes annotators whose "clips" are text files: `bad` cannot be decoded, `flaky` fails in a way that may go away, others are
-/// their own caption. `slow` takes longer than what follows it.
+/// their own caption, which `unsure` keeps to itself. `slow` takes longer than what follows it.
 enum FakeAnnotator {
     static func make(
         asked: Asked = Asked(), batch: Int = 2, flakyFails: Bool = true
@@ -65,6 +65,7 @@ enum FakeAnnotator {
                     answer.score.meanLogProbability =
                         question.tokens.hasPrefix("nan") ? .nan : -0.5
                     if !question.task.choices.isEmpty { answer.choice = 1 }
+                    answer.isWithheld = question.tokens.hasPrefix("unsure")
                     return .success(answer)
                 }
             })

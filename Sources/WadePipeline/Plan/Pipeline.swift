@@ -22,6 +22,8 @@ package struct Pipeline: Sendable, Equatable {
     package var decoding: Decoding
     /// Template of `custom_id`: `{id}`, `{index}` and `{task}` are filled in; empty if unused.
     package var customID: String
+    /// What is measured about answers, and which are withheld; default what costs nothing.
+    package var confidence = Confidence()
 
     /// The demonstrations that answer `task`, in the order of the prompt.
     package func demonstrations(for task: AnnotationTask) -> [Demonstration] {

@@ -131,6 +131,7 @@ package struct AnnotationJob: Sendable {
 
     private func makePlan() throws -> (plan: RunPlan, model: String) {
         let location = try ModelLocation(pipeline.model)
+        try pipeline.checkForms(modelFolder: location.folder)
         let plan = try RunPlan(
             pipeline: pipeline, model: try location.identity(),
             findings: try ClipFinder.find(paths, output: isStream ? nil : output),

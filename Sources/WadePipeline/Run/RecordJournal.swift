@@ -167,7 +167,7 @@ struct RecordJournal: ~Copyable {
         record.task.type = task.type
         record.task.question = task.question
         record.task.questionID = task.questionID
-        record.task.choices = task.choices
+        record.task.choices = task.answerChoices
         record.demonstrations.setID = recipe.demonstrationsID
         record.demonstrations.policy = recipe.demonstrationIDs.isEmpty ? .none : .fixed
         record.demonstrations.ids = recipe.demonstrationIDs
@@ -223,10 +223,15 @@ struct RecordJournal: ~Copyable {
     private func fill(_ record: inout AnnotationRecord, with answer: ClipAnswer, task: Int) {
         let task = plan.pipeline.tasks[task]
         record.output.raw = answer.raw
-        record.output.text =
-            task.choices.indices.contains(answer.choice)
-            ? task.choices[answer.choice] : Prompt.answer(in: answer.raw, task: task.type)
-        record.output.choice = answer.choice
+        if answer.isWithheld {
+            record.status = .abstained
+        } else {
+            record.output.text =
+                task.answerChoices.indices.contains(answer.choice)
+                ? task.answerChoices[answer.choice] : task.answer(in: answer.raw)
+            record.output.json = answer.json
+            record.output.choice = answer.choice
+        }
         record.output.choiceLogProbabilities = answer.choiceLogProbabilities
         record.output.finish = answer.finish
         record.output.tokens = answer.tokens
