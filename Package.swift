@@ -71,7 +71,8 @@ let package = Package(
                 .embedInCode("Resources/report.css"), .embedInCode("Resources/report.js"),
             ],
             swiftSettings: house),
-        .target(name: "WadeEvaluation", swiftSettings: house),
+        .target(
+            name: "WadeEvaluation", dependencies: ["WadePipeline"], swiftSettings: house),
         .target(
             name: "WadeTraining",
             dependencies: [
@@ -82,8 +83,8 @@ let package = Package(
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeTraining", "WadeFlamingo", "WadeTensor", "WadeVideo",
-                "WadeImage",
+                "WadePipeline", "WadeTraining", "WadeEvaluation", "WadeFlamingo", "WadeTensor",
+                "WadeVideo", "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
