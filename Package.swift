@@ -73,7 +73,8 @@ let package = Package(
                 .copy("Resources/flaminglet"),
             ],
             swiftSettings: house),
-        .target(name: "WadeEvaluation", swiftSettings: house),
+        .target(
+            name: "WadeEvaluation", dependencies: ["WadePipeline"], swiftSettings: house),
         .target(
             name: "WadeTraining",
             dependencies: [
@@ -84,8 +85,8 @@ let package = Package(
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeTraining", "WadeFlamingo", "WadeTensor", "WadeVideo",
-                "WadeImage",
+                "WadePipeline", "WadeTraining", "WadeEvaluation", "WadeFlamingo", "WadeTensor",
+                "WadeVideo", "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

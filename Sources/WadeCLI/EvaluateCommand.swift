@@ -12,7 +12,7 @@ import WadeVideo
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Measure a model on clips of which the truth is known.",
-        subcommands: [EvaluateFewShotCommand.self])
+        subcommands: [EvaluateFewShotCommand.self, EvaluateCutsCommand.self])
 }
 
 struct EvaluateFewShotCommand: ParsableCommand {

@@ -39,12 +39,12 @@ struct FilmFormat: Sendable, Equatable {
         return (4 * self.height, max(1, height * 4 * self.height / width))
     }
 
-    /// Characters of a page that the pictures of a clip take, by estimate: JPEG's tables and 0.21 bytes a pixel, in base64.
+    /// Characters of a page that the pictures of a clip take, by estimate: JPEG's tables and 0.13 bytes a pixel, in base64.
     func estimate(_ clip: ReportClip) -> Int {
         let video = clip.shown.video
         guard video.width > 0, video.height > 0 else { return 0 }
         let size = size(width: video.width, height: video.height)
-        let bytes = 620 + size.width * size.height * 21 / 100
+        let bytes = 620 + size.width * size.height * 13 / 100
         return clip.times(atMost: frames).count * (bytes * 4 / 3 + 140)
     }
 

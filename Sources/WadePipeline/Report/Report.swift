@@ -99,12 +99,14 @@ package struct Report: Sendable {
             clips: place, withoutPictures: missing, bytes: bytes, pictures: sentence)
     }
 
-    /// What a clip takes besides its pictures, by experience.
-    private static let bytesOfText = 3000
+    /// What clips take besides their pictures, by experience.
+    private var bytesOfText: Int {
+        content.clips.reduce(0) { $0 + 900 + 900 * $1.records.count }
+    }
 
     private var format: FilmFormat? {
         guard settings.frames > 0 else { return nil }
-        let room = settings.maximumBytes - 60_000 - content.clips.count * Self.bytesOfText
+        let room = settings.maximumBytes - 60_000 - bytesOfText
         return .fitting(content.clips, frames: settings.frames, room: room / 10 * 9)
     }
 
