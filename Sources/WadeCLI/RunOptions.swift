@@ -89,11 +89,23 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp(
             "The memory that the run may take with all its processes: 6G, 800M.",
             discussion: """
-                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large) \
-                and tried again by a run with another budget. Without this option one file may take 2 GiB.
+                Clips wait for each other until their pictures fit, and fewer than --workers are decoded at once where that needs \
+                it; no record depends on this. A run ends with 1 before it begins when there is no room for its model, one \
+                decoder process and one clip as large as --clip-memory allows.
                 """,
             valueName: "size"))
     var memory: ByteCount?
+
+    @Option(
+        help: ArgumentHelp(
+            "The memory that one clip may take: 1G, 800M. (default: 2G, or half of --memory if that is less)",
+            discussion: """
+                This alone decides which clips are too large: one that takes more, when it is decoded or afterwards when its frames \
+                are encoded, is an error record (too_large), with any number of workers. Without this option and \
+                --memory encoding may take any.
+                """,
+            valueName: "size"))
+    var clipMemory: ByteCount?
 
     @Flag(help: "Leave the machine to others: the lowest priority for the processor and the disk.")
     var nice = false
@@ -169,6 +181,11 @@ struct RunOptions: ParsableArguments {
         if !(0...1000).contains(retries) {
             throw ValidationError("--retries: found \(retries), expected 0 to 1000")
         }
+        if let clipMemory, clipMemory.count < RunSettings.leastClipMemory {
+            throw ValidationError(
+                "--clip-memory: found \(clipMemory.count) bytes, expected at least \(RunSettings.leastClipMemory >> 20)M"
+            )
+        }
         if maxRuntime?.count == 0 {
             throw ValidationError("--max-runtime: found 0, expected at least 1 s")
         }
@@ -182,6 +199,7 @@ struct RunOptions: ParsableArguments {
         settings.order = order
         settings.fileTimeout = fileTimeout?.count ?? settings.fileTimeout
         settings.memory = memory?.count
+        settings.clipMemory = clipMemory?.count
         settings.isTimeLimited = maxRuntime != nil || until != nil
         return settings
     }
@@ -202,6 +220,7 @@ struct RunOptions: ParsableArguments {
         if let workers { words += ["--workers", "\(workers)"] }
         if let fileTimeout { words += ["--file-timeout", "\(fileTimeout.count)s"] }
         if let memory { words += ["--memory", "\(memory.count)"] }
+        if let clipMemory { words += ["--clip-memory", "\(clipMemory.count)"] }
         if nice { words += ["--nice"] }
         if retries != 2 { words += ["--retries", "\(retries)"] }
         if let minAge { words += ["--min-age", "\(minAge.count)s"] }

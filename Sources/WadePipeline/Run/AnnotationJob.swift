@@ -81,9 +81,12 @@ package struct AnnotationJob: Sendable {
         plan.arrange(by: ledger)
         let budget = settings.memory.map { MemoryBudget(total: $0) }
         let decoders = DecoderPool(
-            capacity: settings.workers, limits: settings.videoLimits, budget: budget)
+            capacity: settings.workers, limits: settings.videoLimits, budget: budget,
+            clipMemory: settings.clipMemoryLimit)
         let memory = budget.map {
-            RunMemory($0, decoders: decoders, workers: settings.workers)
+            RunMemory(
+                $0, decoders: decoders, workers: settings.workers,
+                clipMemory: settings.clipMemoryLimit ?? DecoderMemory.unbounded)
         }
         try memory?.settle(more: try ModelLocation(pipeline.model).weightBytes())
         let run = AnnotationRun<Tensor>(
