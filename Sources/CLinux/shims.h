@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // Room for one descriptor beside a message, aligned as its header has to be.
@@ -211,6 +212,21 @@ static inline int linux_lower_priority(int nice) {
 // The calling thread's nice value, and setting it. libdispatch gives its threads the value 0 of its own accord.
 static inline int linux_niceness(void) { return getpriority(PRIO_PROCESS, 0); }
 static inline void linux_set_niceness(int nice) { setpriority(PRIO_PROCESS, 0, nice); }
+
+// Seconds since 1970 of `hour`:`minute` by the clock of the time zone (TZ), `days` after the day of `now`, by summer time or not;
+// `shown` says whether the clock shows that time then. -1 when the system knows no such moment.
+static inline long linux_local_moment(long now, int days, int hour, int minute, int summer, int *shown) {
+    time_t seconds = now;
+    struct tm day;
+    tzset();
+    if (!localtime_r(&seconds, &day)) return -1;
+    struct tm wanted = {
+        .tm_year = day.tm_year, .tm_mon = day.tm_mon, .tm_mday = day.tm_mday + days, .tm_hour = hour, .tm_min = minute,
+        .tm_isdst = summer};
+    time_t moment = mktime(&wanted);
+    *shown = wanted.tm_hour == hour && wanted.tm_min == minute;
+    return moment;
+}
 
 // How a process that waitpid(2) told of came to its end.
 static inline int linux_signal_of(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }

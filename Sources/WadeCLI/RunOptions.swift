@@ -130,7 +130,11 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Begin no new clip after this time of day, in local time; exit code 5. Logs are in UTC.",
+            "Begin no new clip after this time of day, in local time (TZ); exit code 5. Logs are in UTC.",
+            discussion: """
+                The next such time: from 23:00 on, 06:00 is tomorrow's. Only a run that begins up to \
+                \(TimeLimit.lateness / 60) minutes after it is taken for late: it begins nothing, says so and exits with 5.
+                """,
             valueName: "HH:MM"))
     var until: TimeOfDay?
 
@@ -204,13 +208,12 @@ struct RunOptions: ParsableArguments {
         return settings
     }
 
-    /// When the run ends.
-    var timeLimit: TimeLimit? {
+    /// When the run ends if it begins at `now`, seconds since 1970.
+    func timeLimit(now: Int) -> TimeLimit? {
         TimeLimit(
             maximumRuntime: maxRuntime?.count,
             until: until.flatMap {
-                TimeLimit.next(
-                    hour: $0.hour, minute: $0.minute, after: Int(Date().timeIntervalSince1970))
+                TimeLimit.end(hour: $0.hour, minute: $0.minute, now: now)
             })
     }
 

@@ -40,20 +40,30 @@ package struct AnnotationRun<Tokens: Sendable> {
         var journal = RecordJournal(
             writer: writer, plan: plan, ledger: ledger, isReadable: isReadable)
         var feed = ClipFeed(plan: plan, ledger: ledger, cut: cut, stop: stop)
+        progress(
+            RunProgress(
+                filesSeen: 0, filesFound: plan.findings.files.count, summary: journal.summary))
+        var isComplete = plan.findings.files.isEmpty
         while !feed.isExhausted, stop.reason == nil {
             if feed.waitForClip() {
-                try write(feed: &feed, annotator: try annotator(), &journal, progress)
+                isComplete = try write(
+                    feed: &feed, annotator: try annotator(), &journal, progress)
+            } else {
+                isComplete = feed.isExhausted
             }
         }
         try journal.finish()
-        return summary(journal.summary, feed, seconds: clock.now - start)
+        var summary = summary(journal.summary, feed, seconds: clock.now - start)
+        // A time limit that passes after the last record has ended nothing.
+        if isComplete, stop.reason == .timeLimit { summary.stop = nil }
+        return summary
     }
 
-    /// Encodes and answers until the feed has nothing more.
+    /// Encodes and answers until the feed has nothing more or a stop is wished; whether everything was written.
     private func write(
         feed: inout ClipFeed, annotator: Annotator<Tokens>, _ journal: inout RecordJournal,
         _ progress: (RunProgress) -> Void
-    ) throws(PipelineError) {
+    ) throws(PipelineError) -> Bool {
         let encoders = WorkerPool<ClipJob, Encoded>(
             workers: plan.settings.workers, inFlight: plan.settings.workers + annotator.batch
         ) { job in
@@ -77,6 +87,7 @@ package struct AnnotationRun<Tokens: Sendable> {
                     filesSeen: feed.filesSeen, filesFound: plan.findings.files.count,
                     summary: journal.summary))
         }
+        return isFinished
     }
 
     /// Asks everything about the clips of a batch at once and writes the lines clip by clip.
