@@ -44,6 +44,8 @@ package struct AnnotationJob: Sendable {
             }
         }
         let lock = try RunLock(output: output)
+        // A night's work is not to end with the news that its summary has no place.
+        try RunSummary.requirePlace(besides: output)
         let startedAt = Timestamp.now()
         var ledger = try Ledger(readingFrom: output)
         let summary = try naming {
