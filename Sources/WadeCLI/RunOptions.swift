@@ -80,7 +80,9 @@ struct RunOptions: ParsableArguments {
             discussion: """
                 Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip \
                 becomes an error record (timeout). Only a process that crashed before its time was over is followed by a \
-                second try. Looking for scene cuts may take twenty times as long.
+                second try. Looking for scene cuts may take twenty times as long. Before that every byte of a new or changed \
+                file is read once for its SHA-256, which tells contents apart whatever they are called (video.content_id); that has \
+                the same limit, and a file that takes longer becomes a record with the same code: give huge files on slow disks more.
                 """,
             valueName: "duration"))
     var fileTimeout: Seconds?

@@ -148,6 +148,58 @@ struct DecoderPoolTests {
         #expect(BuiltDecoder.children() == [])
     }
 
+    @Test(
+        "a decoder that spins is over within its limit and a second, before its first word and after it",
+        arguments: [false, true])
+    func spinning(isReady: Bool) throws {
+        let greeting = DecoderReply.ready(resident: 1 << 20).message.bytes
+        _ = try clips.write("busy.greeting", isReady ? greeting : [])
+        let busy = try clips.write(
+            "busy", Array("#!/bin/sh\ncat \"$0.greeting\" >&3\nwhile :; do :; done\n".utf8))
+        #expect(chmod(busy.path, 0o755) == 0)
+        let pool = BuiltDecoder.pool(timeout: 1, program: busy.path)
+        let clip = try clips.numbered("a.mp4", frames: 3)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let error = failure { () throws(VideoError) in _ = try frames(pool, clip, at: [0]) }
+        #expect(error == .overTime)
+        #expect(clock.now - start < .seconds(2))
+        #expect(BuiltDecoder.children() == [])
+    }
+
+    @Test(
+        "a file that grows, shrinks or is touched while it is decoded has changed, and costs one record",
+        arguments: ["grows", "shrinks", "is touched"])
+    func changing(kind: String) throws {
+        let pool = BuiltDecoder.pool()
+        let clip = try clips.numbered("a.mp4")
+        let size = try Data(contentsOf: clip).count
+        let error = failure { () throws(VideoError) in
+            _ = try pool.read(path: bytes(clip)) { (video) throws(VideoError) in
+                switch kind {
+                case "grows": truncate(clip.path, size + 100)
+                case "shrinks": truncate(clip.path, size / 2)
+                default: utimes(clip.path, nil)
+                }
+                return try video.frames(at: [0, 1.9], preprocessing: nil)
+            }
+        }
+        #expect(error?.code == .changedWhileReading && error?.isRetryable == true)
+        let other = try clips.numbered("b.mp4", frames: 3)
+        #expect(try frames(pool, other, at: [0]).1.frames.count == 1)
+    }
+
+    @Test("a file that is deleted while it is decoded is decoded to its end")
+    func deleted() throws {
+        let pool = BuiltDecoder.pool()
+        let clip = try clips.numbered("a.mp4")
+        let sampled = try pool.read(path: bytes(clip)) { (video) throws(VideoError) in
+            unlink(clip.path)
+            return try video.frames(at: [0, 1], preprocessing: nil)
+        }.value
+        #expect(sampled.frames.map(number) == [0, 25])
+    }
+
     @Test("no decoder outlives its pool")
     func pools() throws {
         let clip = try clips.numbered("a.mp4", frames: 3)
@@ -276,7 +328,7 @@ struct DecoderPoolTests {
             #expect(lease?.size == 700 << 20)
         }
         let error = failure { () throws(VideoError) in
-            _ = try pool.read(path: bytes(clip), companion: { _ in 2 << 30 }) {
+            _ = try pool.read(path: bytes(clip), companion: { _ in 900 << 20 }) {
                 (video) throws(VideoError) in try video.frames(at: [0], preprocessing: nil)
             }
         }
