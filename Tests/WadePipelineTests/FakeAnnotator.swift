@@ -101,14 +101,15 @@ let colourTask = AnnotationTask(id: "colour", type: .vqa, question: "What colour
 @discardableResult
 func annotate(
     _ paths: [PathBytes], into output: PathBytes, pipeline: Pipeline, workers: Int = 2,
-    annotator: Annotator<String> = FakeAnnotator.make(), stop: StopRequest = StopRequest()
+    annotator: Annotator<String> = FakeAnnotator.make(), stop: StopRequest = StopRequest(),
+    settings: RunSettings? = nil
 ) throws -> RunSummary {
     var ledger = try Ledger(readingFrom: output)
     try ledger.cutTornLine(of: output)
     let plan = try RunPlan(
         pipeline: pipeline,
         model: ModelIdentity(name: "fake", weightsSHA256: "00", numericsVersion: "1"),
-        findings: try ClipFinder.find(paths), settings: RunSettings(workers: workers))
+        findings: try ClipFinder.find(paths), settings: settings ?? RunSettings(workers: workers))
     let run = AnnotationRun<String>(plan: plan, ledger: ledger, cut: FakeAnnotator.cut, stop: stop)
     return try run.run(
         writer: try JSONLinesWriter(path: output), isReadable: true,

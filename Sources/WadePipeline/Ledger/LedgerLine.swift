@@ -25,6 +25,8 @@ struct LedgerLine {
     var isRetryable = false
     /// Whether the line takes a record back.
     var isRemoved = false
+    /// Whether the line says that the file's bytes took too long to read.
+    var isUnread: Bool { isError && content == .none && failure == Self.timeout }
 
     /// The line that `line` stands at the start of; nil when it is no annotation record.
     init?(_ line: LineScan) {
@@ -114,6 +116,10 @@ struct LedgerLine {
         guard !place.isEmpty else { return nil }
         let hash = scan.hash(place)
         return codes.firstIndex(of: hash).map { UInt8(truncatingIfNeeded: $0) }
+    }
+
+    private static let timeout = FailureCode.allCases.firstIndex(of: .timeout).map {
+        UInt8(truncatingIfNeeded: $0)
     }
 
     /// Hashes of the error codes, in the order of the list.

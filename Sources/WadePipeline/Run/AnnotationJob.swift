@@ -44,6 +44,8 @@ package struct AnnotationJob: Sendable {
             }
         }
         let lock = try RunLock(output: output)
+        // A night's work is not to end with the news that its summary has no place.
+        try RunSummary.requirePlace(besides: output)
         let startedAt = Timestamp.now()
         var ledger = try Ledger(readingFrom: output)
         let summary = try naming {
@@ -81,9 +83,12 @@ package struct AnnotationJob: Sendable {
         plan.arrange(by: ledger)
         let budget = settings.memory.map { MemoryBudget(total: $0) }
         let decoders = DecoderPool(
-            capacity: settings.workers, limits: settings.videoLimits, budget: budget)
+            capacity: settings.workers, limits: settings.videoLimits, budget: budget,
+            clipMemory: settings.clipMemoryLimit)
         let memory = budget.map {
-            RunMemory($0, decoders: decoders, workers: settings.workers)
+            RunMemory(
+                $0, decoders: decoders, workers: settings.workers,
+                clipMemory: settings.clipMemoryLimit ?? DecoderMemory.unbounded)
         }
         try memory?.settle(more: try ModelLocation(pipeline.model).weightBytes())
         let cache = try settings.cache.flatMap { try CacheFolder.open($0) }

@@ -27,6 +27,8 @@ package struct RunSettings: Sendable, Equatable {
     package var memory: Int?
     /// Where visual tokens are kept from run to run; nil for nowhere.
     package var cache: CacheSettings?
+    /// Bytes of memory that one clip may take, where the user says so.
+    package var clipMemory: Int?
     /// Whether the run ends at a time that the user gave.
     package var isTimeLimited = false
 
@@ -35,6 +37,15 @@ package struct RunSettings: Sendable, Equatable {
         var limits = VideoLimits()
         limits.timeout = Double(fileTimeout)
         return limits
+    }
+
+    /// The least bytes of memory with which a clip can be tried.
+    package static let leastClipMemory = 64 << 20
+
+    /// Bytes of memory that one clip may take, decoding it and then encoding it; nil for as much as decoders take by themselves.
+    /// It follows from what the user says alone, not from what is free: whether a clip is too large must not depend on the others.
+    var clipMemoryLimit: Int? {
+        clipMemory ?? memory.map { max(Self.leastClipMemory, min(DecoderMemory.unbounded, $0 / 2)) }
     }
 
     /// Settings with `workers` threads.

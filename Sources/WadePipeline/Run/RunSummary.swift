@@ -93,6 +93,11 @@ package struct RunSummary: Sendable, Equatable {
         try writer.synchronize()
     }
 
+    /// Throws when no summary of a run into `output` could be written, as far as can be told before.
+    static func requirePlace(besides output: PathBytes) throws(PipelineError) {
+        _ = try JSONLinesWriter(path: path(besides: output))
+    }
+
     private static func object(_ counts: [String: Int]) -> JSONValue {
         .object(counts.map { JSONMember($0.key, .integer($0.value)) })
     }
