@@ -184,7 +184,7 @@ package struct Export: Sendable {
         }
         for (name, video) in names {
             let path = folder.appending(name)
-            try Folder.make(path.folder)
+            try WholeFile.makeFolder(path.folder)
             let sorted = (cues[video] ?? []).sorted { ($0.start, $0.end) < ($1.start, $1.end) }
             let text = format == .vtt ? Subtitles.vtt(sorted) : Subtitles.srt(sorted)
             try WholeFile.replace(path, with: Array(text.utf8))

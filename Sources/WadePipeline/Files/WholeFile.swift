@@ -82,13 +82,11 @@ package struct WholeFile: ~Copyable {
         try file.write(bytes)
         try file.commit()
     }
-}
 
-extension Folder {
     /// Makes the folder at `path` and those above it, as far as they are missing; the current one for an empty path.
-    static func make(_ path: PathBytes) throws(PipelineError) {
+    static func makeFolder(_ path: PathBytes) throws(PipelineError) {
         guard !path.bytes.isEmpty, FileStatus.isMissing(path) else { return }
-        try make(path.folder)
+        try makeFolder(path.folder)
         let code = unsafe path.withBytes { unsafe mkdir($0, 0o777) }
         guard code == 0 || errno == EEXIST else {
             throw .file(
