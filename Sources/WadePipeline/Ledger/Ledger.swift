@@ -54,9 +54,12 @@ package struct Ledger: Sendable {
     /// holds lines and none is an annotation record: a run must never append to, or cut, somebody's other file.
     package init(readingFrom path: PathBytes) throws(PipelineError) {
         do {
-            var reader = LineReader(try OpenFile(path, for: .reading))
+            let file = try OpenFile(path, for: .reading)
+            let size = try file.status().size
+            var reader = LineReader(file)
             let rest = try reader.forEachLine { offset, scan in
                 add(scan, at: offset)
+                if lines == 1000 { reserve(offset > 0 ? 1000 * (size / offset) : 0) }
             }
             wholeBytes = rest.offset
             torn = rest.bytes
@@ -71,6 +74,13 @@ package struct Ledger: Sendable {
                 path: path.shown, action: "use as output",
                 reason: "found a file that holds no annotation records, expected none or ours")
         }
+    }
+
+    /// Makes room for so many lines, within reason: growing step by step copies everything each time.
+    private mutating func reserve(_ count: Int) {
+        let count = min(count + count / 8, 1 << 22)
+        entries.reserveCapacity(count)
+        contents.reserveCapacity(count)
     }
 
     private mutating func add(_ scan: LineScan, at offset: Int) {
