@@ -1,10 +1,10 @@
 //! Facts about answers in a form: reading what is asked for, and hundreds of answers of a real model.
 import Foundation
 import Testing
-import WadeFlamingo
 import WadeTensor
 import WadeVideo
 
+@testable import WadeFlamingo
 @testable import WadePipeline
 
 /// JSON as Foundation reads it, and JSON Schema as its specification words it: nothing here is shared with what is tested.
@@ -139,7 +139,7 @@ struct StructuredAnswerTests {
         "numbers are exactly those within the bounds, each in one spelling but for zeros at its end"
     )
     func numbers() throws {
-        let fractions = (0...999).flatMap {
+        let fractions = (Array(0...130) + [199, 205, 206, 300, 999]).flatMap {
             ["\($0)", "\($0).0", "\($0).5", "\($0).25", "\($0).05"]
         }
         let spellings = fractions + fractions.map { "-" + $0 }
@@ -167,13 +167,14 @@ struct StructuredAnswerTests {
         ]
         for (yaml, decimals, range) in cases {
             let automaton = try ByteAutomaton(try format(yaml).pattern)
-            for text in spellings {
+            let wrong = spellings.filter { text in
                 let digits = text.split(separator: ".").dropFirst().first?.count ?? 0
                 let isNegativeZero = text.hasPrefix("-") && Double(text) == 0
                 let expected =
                     digits <= decimals && range(Double(text) ?? .nan) && !isNegativeZero
-                #expect(takes(automaton, text) == expected, "\(yaml): \(text)")
+                return takes(automaton, text) != expected
             }
+            #expect(wrong.isEmpty, "\(yaml): \(wrong.prefix(9))")
             for text in odd where !(decimals == 6 && text == "1.234567") {
                 #expect(!takes(automaton, text), "\(yaml): \(text)")
             }
