@@ -27,6 +27,6 @@ jq -c '
                 else ", the camera \(camera)" end)
             + ({fadeout: ", fades to black", fadein: ", fades from black"}[.truth.transition] // "")
           end + ".";
-    {clip: "demonstrations/\(.file)", answers: {caption: caption, camera: camera,
+    {clip: "demonstrations/\(.file)", answers: {caption: caption, motion: .truth.motion,
         sort: (if .truth.film == "monochrome" then "keep" else "drop" end)}}
     ' demonstrations/truth.jsonl > demonstrations.jsonl

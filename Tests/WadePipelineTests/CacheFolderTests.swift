@@ -122,7 +122,8 @@ struct CacheFolderTests {
         ]
         for name in kept { folder.write(String(repeating: "x", count: 5000), to: name) }
         setAge(kept[3], seconds: 60)
-        folder.write("half", to: "cache/\(key(0).group)/\(key(2).name).12-35.part")
+        folder.write(
+            "half", to: "cache/\(key(0).group)/\(key(2).name).12-35.part", secondsAgo: 7200)
         let cache = try open(limit: 8000)
         for number in 0..<50 {
             cache.write([UInt8](repeating: 1, count: 1000), under: key(number))

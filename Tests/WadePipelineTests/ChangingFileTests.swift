@@ -120,7 +120,8 @@ struct ChangingFileTests {
         #expect(truncate(name, size) == 0)
         let writer = Writer()
         Thread {
-            for round in 1... where !writer.isOver.withLock({ $0 }) {
+            for round in 1... {
+                if writer.isOver.withLock({ $0 }) { break }
                 switch kind {
                 case "grows": truncate(name, size + round)
                 case "shrinks": truncate(name, size - round)

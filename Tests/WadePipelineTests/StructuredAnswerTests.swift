@@ -367,7 +367,7 @@ struct StructuredAnswerTests {
             answers += 1
         }
         #expect(
-            atBudget > 50 && ended > 50 && texts.count > 200, "\(atBudget) \(ended) \(texts.count)")
+            atBudget > 50 && ended > 50 && texts.count > 150, "\(atBudget) \(ended) \(texts.count)")
     }
 
     @Test(

@@ -51,7 +51,7 @@ struct ShippedSamplesTests {
             #expect(
                 demonstration.answers == [
                     "caption": ShotLanguage.caption(facts, style: .sentence),
-                    "camera": ShotLanguage.answer(.camera, facts[.camera]),
+                    "motion": ShotLanguage.answer(.motion, facts[.motion]),
                     "sort": facts[.film] == "monochrome" ? "keep" : "drop",
                 ])
         }

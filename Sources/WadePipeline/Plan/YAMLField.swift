@@ -140,7 +140,10 @@ package struct YAMLField {
         return mapping.map { key, value in
             (
                 YAMLField(node: key, file: file, position: mapping.mark, name: name),
-                YAMLField(node: value, file: file, position: key.mark, name: name)
+                YAMLField(
+                    node: value, file: file, position: key.mark,
+                    name: [name, Self.escaped(String((key.scalar?.string ?? "").prefix(40)))]
+                        .filter { !$0.isEmpty }.joined(separator: "."))
             )
         }
     }

@@ -32,7 +32,8 @@ func failure(_ status: Int32, _ action: String, otherwise code: VideoError.Code)
 /// Whether FFmpeg means `status` by itself: its own codes are four letters, far from zero. Small numbers are the system's; some
 /// decoders return one of their own making (-1, -16) or what an earlier call has left behind, and its words would mislead.
 private func isWorded(_ status: Int32) -> Bool {
-    status < -4096 || [ENOMEM, EINVAL, EIO, ENOSYS, ERANGE].contains(-status)
+    status < -4096
+        || [ENOMEM, EINVAL, EIO, ENOSYS, ERANGE, ENOSPC, EDQUOT, EROFS, EFBIG].contains(-status)
 }
 
 /// FFmpeg's own words for a status code.
