@@ -66,9 +66,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("Resources/annotation.schema.json")],
+            // Flaminglet lies beside the program; ModelLocation finds it there.
+            resources: [
+                .embedInCode("Resources/annotation.schema.json"),
+                .embedInCode("Resources/report.css"), .embedInCode("Resources/report.js"),
+                .copy("Resources/flaminglet"),
+            ],
             swiftSettings: house),
-        .target(name: "WadeEvaluation", swiftSettings: house),
+        .target(
+            name: "WadeEvaluation", dependencies: ["WadePipeline"], swiftSettings: house),
         .target(
             name: "WadeTraining",
             dependencies: [
@@ -79,8 +85,8 @@ let package = Package(
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeTraining", "WadeFlamingo", "WadeTensor", "WadeVideo",
-                "WadeImage",
+                "WadePipeline", "WadeTraining", "WadeEvaluation", "WadeFlamingo", "WadeTensor",
+                "WadeVideo", "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,5 +1,5 @@
 // What Linux offers and Swift cannot import: descriptors passed over sockets (macros), functions with variable arguments,
-// system calls without a wrapper in the C library, and posix_spawn's parts that differ between C libraries.
+// system calls without a wrapper in the C library, and a new process that is bound to its maker from its first moment on.
 #ifndef WADE_CLINUX_H
 #define WADE_CLINUX_H
 
@@ -9,7 +9,6 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // Room for one descriptor beside a message, aligned as its header has to be.
@@ -80,11 +80,42 @@ static inline int linux_socket_pair(int sockets[2]) {
 // Signals that ask a run to stop. Service managers send them to all of its processes at once, and the clip in work is to be finished.
 static const int linux_stop_signals[] = {SIGHUP, SIGINT, SIGUSR1, SIGTERM};
 
+// In a new process that shares the memory of the one that made it: becomes `program`, or gives the error number of what failed. Calls
+// the kernel only, and no handler of a signal can run.
+static __attribute__((noinline)) int linux_become(
+    const char *program, char *const arguments[], char **environment, int socket, pid_t parent) {
+    // First of all, so that nothing can stop the process before it is tied to its run; it stays so when the program changes.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) return errno;
+    if (getppid() != parent) return ESRCH;
+    if (setpgid(0, 0)) return errno;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &action, NULL);
+    if (socket == 3 ? fcntl(3, F_SETFD, 0) : dup2(socket, 3) < 0) return errno;
+    for (int stream = 0; stream < 3; stream++) {
+        int empty = open("/dev/null", stream ? O_WRONLY : O_RDONLY);
+        if (empty < 0 || dup2(empty, stream) < 0) return errno;
+        if (empty > 3) close(empty);
+    }
+#ifdef SYS_close_range
+    // Descriptors of our own close by themselves; these are of libraries and of whoever started the run. Kernels before 5.9 keep them.
+    syscall(SYS_close_range, 4U, ~0U, 0U);
+#endif
+    sigset_t stops;
+    sigemptyset(&stops);
+    for (size_t i = 0; i < sizeof linux_stop_signals / sizeof *linux_stop_signals; i++)
+        sigaddset(&stops, linux_stop_signals[i]);
+    if (sigprocmask(SIG_SETMASK, &stops, NULL)) return errno;
+    execve(program, arguments, environment);
+    return errno;
+}
+
 // Starts `program` (argv: "wade", `argument`, `value`) with nothing but /dev/null as descriptors 0 to 2 and `socket` as 3, every
-// signal as the system has it by default but those that ask to stop, which are blocked, in a process group of its own, and with one
-// thread for libraries that like many.
+// signal as the system has it by default but those that ask to stop, which are blocked, in a process group of its own, with one
+// thread for libraries that like many, and bound to end when the calling thread does: posix_spawn knows no such thing.
 // An error number, or 0 and the new process's id.
-static inline int linux_spawn(
+static __attribute__((noinline)) int linux_spawn(
     const char *program, const char *argument, const char *value, int socket, pid_t *process) {
     static const char *const settings[] = {
         "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "SWIFT_BACKTRACE=enable=no"};
@@ -100,46 +131,29 @@ static inline int linux_spawn(
             replaced |= !strncmp(__environ[i], settings[j], strcspn(settings[j], "=") + 1);
         if (!replaced) environment[kept++] = __environ[i];
     }
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int code = posix_spawn_file_actions_init(&actions);
-    if (code) {
-        free(environment);
-        return code;
-    }
-    code = posix_spawnattr_init(&attributes);
-    if (code) {
-        posix_spawn_file_actions_destroy(&actions);
-        free(environment);
-        return code;
-    }
-    sigset_t stops, all;
-    sigemptyset(&stops);
-    for (size_t i = 0; i < sizeof linux_stop_signals / sizeof *linux_stop_signals; i++)
-        sigaddset(&stops, linux_stop_signals[i]);
+    sigset_t all, before;
     sigfillset(&all);
-    // dup2 of a descriptor to itself clears close-on-exec here (glibc 2.29 and later).
-    code = posix_spawn_file_actions_adddup2(&actions, socket, 3);
-    if (!code) code = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (!code) code = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    if (!code) code = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
-    if (!code) code = posix_spawn_file_actions_addclosefrom_np(&actions, 4);
-#endif
-    if (!code) code = posix_spawnattr_setsigdefault(&attributes, &all);
-    if (!code) code = posix_spawnattr_setsigmask(&attributes, &stops);
-    if (!code) code = posix_spawnattr_setpgroup(&attributes, 0);
-    if (!code)
-        code = posix_spawnattr_setflags(
-            &attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    if (!code) code = posix_spawn(process, program, &actions, &attributes, arguments, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
+    int code = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!code) {
+        // The memory is one until the program changes, so the new process's error number is seen here.
+        volatile int failure = 0;
+        pid_t parent = getpid();
+        pid_t child = vfork();
+        if (child == 0) {
+            failure = linux_become(program, arguments, environment, socket, parent);
+            _exit(127);
+        }
+        code = child < 0 ? errno : failure;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (child > 0 && code) waitpid(child, NULL, 0);
+        if (!code) *process = child;
+    }
     free(environment);
     return code;
 }
 
-// SIGKILL for this process once the thread that started it is gone; nothing it runs gains rights.
+// SIGKILL for this process once the thread that started it is gone, in case something else than linux_spawn did; nothing it runs gains
+// rights.
 static inline int linux_die_with_parent(void) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) return -1;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -198,6 +212,21 @@ static inline int linux_lower_priority(int nice) {
 // The calling thread's nice value, and setting it. libdispatch gives its threads the value 0 of its own accord.
 static inline int linux_niceness(void) { return getpriority(PRIO_PROCESS, 0); }
 static inline void linux_set_niceness(int nice) { setpriority(PRIO_PROCESS, 0, nice); }
+
+// Seconds since 1970 of `hour`:`minute` by the clock of the time zone (TZ), `days` after the day of `now`, by summer time or not;
+// `shown` says whether the clock shows that time then. -1 when the system knows no such moment.
+static inline long linux_local_moment(long now, int days, int hour, int minute, int summer, int *shown) {
+    time_t seconds = now;
+    struct tm day;
+    tzset();
+    if (!localtime_r(&seconds, &day)) return -1;
+    struct tm wanted = {
+        .tm_year = day.tm_year, .tm_mon = day.tm_mon, .tm_mday = day.tm_mday + days, .tm_hour = hour, .tm_min = minute,
+        .tm_isdst = summer};
+    time_t moment = mktime(&wanted);
+    *shown = wanted.tm_hour == hour && wanted.tm_min == minute;
+    return moment;
+}
 
 // How a process that waitpid(2) told of came to its end.
 static inline int linux_signal_of(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }

@@ -1,5 +1,6 @@
 //! `wade annotate`: folders of video in, JSONL out.
 import ArgumentParser
+import Foundation
 import Logging
 import WadePipeline
 
@@ -43,8 +44,15 @@ struct AnnotateCommand: ParsableCommand {
         if options.nice, !LowPriority.take() {
             logger.warning("--nice: the system refuses a lower priority")
         }
+        let now = Int(Date().timeIntervalSince1970)
+        let limit = options.timeLimit(now: now)
+        if let until = options.until, let seconds = limit?.secondsOver(at: now) {
+            logger.warning(
+                "--until: \(ScheduleText.clock(until)) was \(seconds / 60) min ago, so no clip is begun"
+            )
+        }
         let stop = Interruption.watch(
-            limit: options.timeLimit, grace: options.grace?.count ?? Interruption.graceSeconds)
+            limit: limit, grace: options.grace?.count ?? Interruption.graceSeconds)
         var status = options.statusFile.map {
             StatusFile(path: PathBytes($0), output: output)
         }
@@ -104,6 +112,7 @@ struct AnnotateCommand: ParsableCommand {
     /// Clips that failed are worth a word without being asked; success is not.
     private func report(_ summary: RunSummary, to logger: Logger) {
         logger.info("\(summary.text)")
+        for complaint in summary.complaints { logger.warning("\(complaint)") }
         for path in summary.vanished {
             logger.warning("\(path): it was there when the run began and is gone")
         }

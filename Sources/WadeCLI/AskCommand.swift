@@ -12,7 +12,7 @@ struct AskCommand: ParsableCommand {
             The answer is the one that `wade annotate` would write for the same question. With --pipeline, its first question \
             answering task lends its template and demonstrations, and its model, sampling and decoding are used.
 
-              wade ask clip.mp4 "What color is the ball?" --model flaminglet
+              wade ask clip.mp4 "How does the camera move?"
             """)
 
     @Argument(help: "The video or picture.")
@@ -21,7 +21,10 @@ struct AskCommand: ParsableCommand {
     @Argument(help: "The question.")
     var question: String
 
-    @Option(help: "A model bundle's name or folder.")
+    @Option(
+        help:
+            "A model bundle's name or folder; the pipeline's, or the flaminglet that ships with wade."
+    )
     var model: String?
 
     @Option(
@@ -35,10 +38,10 @@ struct AskCommand: ParsableCommand {
     @Option(help: "The longest answer, in tokens.")
     var maxNewTokens: Int?
 
+    @OptionGroup var cache: CacheOptions
+
     func validate() throws {
-        if model == nil && pipeline == nil {
-            throw ValidationError("found no model, expected --model or --pipeline")
-        }
+        try cache.validate()
         if let frames, !(1...4096).contains(frames) {
             throw ValidationError("--frames: found \(frames), expected 1 to 4096")
         }
@@ -56,11 +59,30 @@ struct AskCommand: ParsableCommand {
         if let model { plan.model = model }
         if let frames { plan.sampling = .uniform(count: frames) }
         let task = plan.ask(question, maxNewTokens: maxNewTokens)
-        let bundle = try ModelBundle(path: ModelLocation(plan.model).folder)
+        let location = try ModelLocation(plan.model)
+        let bundle = try ModelBundle(path: location.folder)
+        let folder = try cache.settings.flatMap { try CacheFolder.open($0) }
+        let kept = try folder.map {
+            try VisualTokenCache(
+                $0, bundle.configuration, weightsSHA256: location.identity().weightsSHA256,
+                pipeline: plan)
+        }
         let annotator = try FlamingoAnnotator(
-            bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1))
-        switch annotator.answer(task, about: video) {
-        case .success(let text): try StandardOutput.line(text)
+            bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1), cache: kept)
+        let result = annotator.answer(task, about: video)
+        for complaint in folder?.complaints ?? [] {
+            FileHandle.standardError.write(Data("wade: \(complaint)\n".utf8))
+        }
+        switch result {
+        case .success(let answer):
+            guard !answer.isWithheld else {
+                let probability = String(format: "%.2f", answer.score.calibratedProbability)
+                throw PipelineError.file(
+                    path: video.shown, action: "answer",
+                    reason: "the answer is right with a probability of \(probability), "
+                        + "less than the pipeline's `abstain_below`")
+            }
+            try StandardOutput.line(task.answer(in: answer.raw))
         case .failure(let failure):
             throw PipelineError.file(
                 path: video.shown, action: "answer",

@@ -12,7 +12,7 @@ import WadeVideo
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Measure a model on clips of which the truth is known.",
-        subcommands: [EvaluateFewShotCommand.self])
+        subcommands: [EvaluateFewShotCommand.self, EvaluateCutsCommand.self])
 }
 
 struct EvaluateFewShotCommand: ParsableCommand {
@@ -27,14 +27,14 @@ struct EvaluateFewShotCommand: ParsableCommand {
             few-shot.png, and prints the tables.
 
               wade render Outputs/held-out --count 600 --seed 900000
-              wade evaluate few-shot Outputs/held-out --model flaminglet --output Outputs/evaluation
+              wade evaluate few-shot Outputs/held-out --output Outputs/evaluation
             """)
 
     @Argument(help: "A folder with truth.jsonl.")
     var folder: PathBytes
 
     @Option(help: "A model bundle's name or folder.")
-    var model: String
+    var model = ModelLocation.standard
 
     @Option(name: .shortAndLong, help: "The folder to write into; made when missing.")
     var output: String

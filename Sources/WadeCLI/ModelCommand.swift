@@ -72,14 +72,14 @@ struct ModelInspectCommand: ParsableCommand {
         commandName: "inspect",
         abstract: "Print a bundle's configuration, parameter counts, memory and tensors.")
 
-    @Argument(help: "The bundle's folder.")
-    var bundle: String
+    @Argument(help: "The bundle's name or folder.")
+    var bundle = ModelLocation.standard
 
     @Flag(help: "One line per tensor as well.")
     var tensors = false
 
     func run() throws {
-        let bundle = try ModelBundle(path: bundle)
+        let bundle = try ModelBundle(path: ModelLocation(bundle).folder)
         try bundle.check()
         try StandardOutput.write(Array(try ModelInspection(bundle).text(withTensors: tensors).utf8))
     }

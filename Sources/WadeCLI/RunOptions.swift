@@ -80,7 +80,9 @@ struct RunOptions: ParsableArguments {
             discussion: """
                 Files are decoded in processes of their own. One that is still at it after this time is ended, and the clip \
                 becomes an error record (timeout). Only a process that crashed before its time was over is followed by a \
-                second try. Looking for scene cuts may take twenty times as long.
+                second try. Looking for scene cuts may take twenty times as long. Before that every byte of a new or changed \
+                file is read once for its SHA-256, which tells contents apart whatever they are called (video.content_id); that has \
+                the same limit, and a file that takes longer becomes a record with the same code: give huge files on slow disks more.
                 """,
             valueName: "duration"))
     var fileTimeout: Seconds?
@@ -89,11 +91,25 @@ struct RunOptions: ParsableArguments {
         help: ArgumentHelp(
             "The memory that the run may take with all its processes: 6G, 800M.",
             discussion: """
-                Clips wait for each other until their pictures fit; one that alone takes more is an error record (too_large) \
-                and tried again by a run with another budget. Without this option one file may take 2 GiB.
+                Clips wait for each other until their pictures fit, and fewer than --workers are decoded at once where that needs \
+                it; no record depends on this. A run ends with 1 before it begins when there is no room for its model, one \
+                decoder process and one clip as large as --clip-memory allows.
                 """,
             valueName: "size"))
     var memory: ByteCount?
+
+    @OptionGroup var cache: CacheOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "The memory that one clip may take: 1G, 800M. (default: 2G, or half of --memory if that is less)",
+            discussion: """
+                This alone decides which clips are too large: one that takes more, when it is decoded or afterwards when its frames \
+                are encoded, is an error record (too_large), with any number of workers. Without this option and \
+                --memory encoding may take any.
+                """,
+            valueName: "size"))
+    var clipMemory: ByteCount?
 
     @Flag(help: "Leave the machine to others: the lowest priority for the processor and the disk.")
     var nice = false
@@ -118,7 +134,11 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Begin no new clip after this time of day, in local time; exit code 5. Logs are in UTC.",
+            "Begin no new clip after this time of day, in local time (TZ); exit code 5. Logs are in UTC.",
+            discussion: """
+                The next such time: from 23:00 on, 06:00 is tomorrow's. Only a run that begins up to \
+                \(TimeLimit.lateness / 60) minutes after it is taken for late: it begins nothing, says so and exits with 5.
+                """,
             valueName: "HH:MM"))
     var until: TimeOfDay?
 
@@ -163,11 +183,17 @@ struct RunOptions: ParsableArguments {
     var onFinish: String?
 
     func validate() throws {
+        try cache.validate()
         if let workers, !(1...1024).contains(workers) {
             throw ValidationError("--workers: found \(workers), expected 1 to 1024")
         }
         if !(0...1000).contains(retries) {
             throw ValidationError("--retries: found \(retries), expected 0 to 1000")
+        }
+        if let clipMemory, clipMemory.count < RunSettings.leastClipMemory {
+            throw ValidationError(
+                "--clip-memory: found \(clipMemory.count) bytes, expected at least \(RunSettings.leastClipMemory >> 20)M"
+            )
         }
         if maxRuntime?.count == 0 {
             throw ValidationError("--max-runtime: found 0, expected at least 1 s")
@@ -182,17 +208,18 @@ struct RunOptions: ParsableArguments {
         settings.order = order
         settings.fileTimeout = fileTimeout?.count ?? settings.fileTimeout
         settings.memory = memory?.count
+        settings.cache = cache.settings
+        settings.clipMemory = clipMemory?.count
         settings.isTimeLimited = maxRuntime != nil || until != nil
         return settings
     }
 
-    /// When the run ends.
-    var timeLimit: TimeLimit? {
+    /// When the run ends if it begins at `now`, seconds since 1970.
+    func timeLimit(now: Int) -> TimeLimit? {
         TimeLimit(
             maximumRuntime: maxRuntime?.count,
             until: until.flatMap {
-                TimeLimit.next(
-                    hour: $0.hour, minute: $0.minute, after: Int(Date().timeIntervalSince1970))
+                TimeLimit.end(hour: $0.hour, minute: $0.minute, now: now)
             })
     }
 
@@ -202,6 +229,7 @@ struct RunOptions: ParsableArguments {
         if let workers { words += ["--workers", "\(workers)"] }
         if let fileTimeout { words += ["--file-timeout", "\(fileTimeout.count)s"] }
         if let memory { words += ["--memory", "\(memory.count)"] }
+        if let clipMemory { words += ["--clip-memory", "\(clipMemory.count)"] }
         if nice { words += ["--nice"] }
         if retries != 2 { words += ["--retries", "\(retries)"] }
         if let minAge { words += ["--min-age", "\(minAge.count)s"] }
@@ -211,6 +239,6 @@ struct RunOptions: ParsableArguments {
         if order != .name { words += ["--order", order.rawValue] }
         if let statusFile { words += ["--status-file", ScheduleText.absolute(statusFile)] }
         if let onFinish { words += ["--on-finish", onFinish] }
-        return words
+        return words + cache.arguments
     }
 }

@@ -9,7 +9,11 @@ struct PipelineOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: "The pipeline, a YAML file.")
     var pipeline: PathBytes
 
-    @Option(help: "A model bundle's name or folder, instead of the pipeline's.")
+    @Option(
+        help: """
+            A model bundle's name or folder, instead of the pipeline's, which is the flaminglet that ships with wade where the \
+            pipeline names none.
+            """)
     var model: String?
 
     /// The pipeline with the options applied.

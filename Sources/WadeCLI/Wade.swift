@@ -10,7 +10,9 @@ struct Wade: ParsableCommand {
         version: Program.version,
         subcommands: [
             AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
-            CheckCommand.self, SchemaCommand.self, ScheduleCommand.self, ModelCommand.self,
+            CheckCommand.self, ReportCommand.self, ShowCommand.self,
+            ExportCommand.self, TailCommand.self, SchemaCommand.self, ScheduleCommand.self,
+            ModelCommand.self,
             RenderCommand.self, TrainCommand.self, EvaluateCommand.self,
         ])
 }

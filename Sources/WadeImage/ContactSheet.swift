@@ -27,11 +27,14 @@ package struct ContactSheet: Sendable {
     package let frames: [Frame]
     /// Frames in a row; at least 1.
     package let columns: Int
+    /// Lines between the title and the grid, wrapped at spaces where they are wider than the sheet.
+    package let notes: [String]
 
     /// A sheet of `columns` frames a row; as square as possible when not given.
-    package init(title: String, frames: [Frame], columns: Int? = nil) {
+    package init(title: String, frames: [Frame], columns: Int? = nil, notes: [String] = []) {
         self.title = title
         self.frames = frames
+        self.notes = notes
         let square = Int(Double(frames.count).squareRoot().rounded(.up))
         self.columns = max(1, min(columns ?? square, max(frames.count, 1)))
     }
@@ -72,10 +75,13 @@ extension ContactSheet {
         let cellWidth = frames.map(\.picture.width).max() ?? 0
         let cellHeight = (frames.map(\.picture.height).max() ?? 0) + Self.line
         let rows = (frames.count + columns - 1) / columns
-        let titleWidth = title.count * BitmapFont.advance * Self.scale
-        // A few narrow frames must not cut the title away: up to 640 pixels are kept for it.
-        let width = max(columns * (cellWidth + margin) + margin, min(titleWidth + 2 * margin, 640))
-        let height = margin + Self.line + rows * (cellHeight + margin) + margin
+        let longest = ([title] + notes).map(\.count).max() ?? 0
+        let textWidth = longest * BitmapFont.advance * Self.scale
+        // A few narrow frames must not cut the words away: up to 640 pixels are kept for them.
+        let width = max(columns * (cellWidth + margin) + margin, min(textWidth + 2 * margin, 640))
+        let lines = notes.flatMap { Self.wrapped($0, room: width - 2 * margin) }
+        let head = margin + Self.line * (1 + lines.count)
+        let height = head + rows * (cellHeight + margin) + margin
         let (bytes, overflow) = (width * 3).multipliedReportingOverflow(by: height)
         guard !overflow, bytes <= Self.byteLimit else {
             throw ImageError.tooLarge(
@@ -84,9 +90,14 @@ extension ContactSheet {
         var canvas = Canvas(width: width, height: height, level: Self.paper)
         canvas.write(
             title, left: margin, top: margin, room: width - 2 * margin, Self.scale, Self.ink)
+        for (index, line) in lines.enumerated() {
+            canvas.write(
+                line, left: margin, top: margin + Self.line * (1 + index),
+                room: width - 2 * margin, Self.scale, Self.ink)
+        }
         for (index, frame) in frames.enumerated() {
             let left = margin + index % columns * (cellWidth + margin)
-            let top = margin + Self.line + index / columns * (cellHeight + margin)
+            let top = head + index / columns * (cellHeight + margin)
             canvas.place(frame.picture, left: left, top: top)
             canvas.write(
                 frame.caption, left: left,
@@ -94,6 +105,30 @@ extension ContactSheet {
                 room: cellWidth, Self.scale, Self.ink)
         }
         return RGBImage(width: width, height: height, pixels: canvas.pixels)
+    }
+
+    /// `text` in lines of at most `room` pixels, broken at spaces, or within a word that is longer than a line.
+    private static func wrapped(_ text: String, room: Int) -> [String] {
+        let most = max(1, room / scale / BitmapFont.advance)
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ").map(String.init) {
+            var word = word[...]
+            while !word.isEmpty {
+                let space = line.isEmpty ? 0 : 1
+                if line.count + space + word.count <= most {
+                    line += (space == 1 ? " " : "") + word
+                    word = ""
+                } else if line.isEmpty {
+                    lines.append(String(word.prefix(most)))
+                    word = word.dropFirst(most)
+                } else {
+                    lines.append(line)
+                    line = ""
+                }
+            }
+        }
+        return line.isEmpty ? lines : lines + [line]
     }
 }
 

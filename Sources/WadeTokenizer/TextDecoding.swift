@@ -104,7 +104,7 @@ struct TextDecoding: Sendable {
     }
 
     /// The byte that a token such as `<0x0A>` stands for.
-    private static func byte(ofToken token: [UInt8]) -> UInt8? {
+    static func byte(ofToken token: [UInt8]) -> UInt8? {
         guard token.count == 6, token.starts(with: "<0x".utf8), token[5] == UInt8(ascii: ">")
         else { return nil }
         return UInt8(String(decoding: token[3..<5], as: UTF8.self), radix: 16)
@@ -120,7 +120,8 @@ struct TextDecoding: Sendable {
         return [Fragment](repeating: replacement, count: run.count)
     }
 
-    private static func stripping(
+    /// `bytes` without up to `remaining` scalars `content` at its start; `remaining` is what may still be stripped.
+    static func stripping(
         _ content: UInt32, from bytes: [UInt8], _ remaining: inout Int
     ) -> [UInt8] {
         guard remaining > 0, let scalar = Unicode.Scalar(content) else { return bytes }

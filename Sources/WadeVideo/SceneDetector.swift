@@ -15,8 +15,18 @@ package struct SceneDetector: Sendable {
     /// Neighbouring changes looked at on each side.
     private let neighbours = 2
 
+    /// How much a frame differs from the one before.
+    private struct Change {
+        let time: Double
+        let change: Double
+        let settled: Double
+    }
+
     private var previous: [UInt8] = []
-    private var changes: [(time: Double, change: Double, settled: Double)] = []
+    /// The latest changes, of which the first `decided` have been judged: a film of any length takes no more.
+    private var window: [Change] = []
+    private var decided = 0
+    private var found: [Double] = []
 
     /// A detector that has seen nothing.
     package init() {}
@@ -31,20 +41,31 @@ package struct SceneDetector: Sendable {
         guard !previous.isEmpty else { return }
         let change = meanDifference(image.pixels, step: 1, across: 0, down: 0)
         let settled = change < leastChange ? change : leastMovedDifference(image.pixels)
-        changes.append((time, change, settled))
+        window.append(Change(time: time, change: change, settled: settled))
+        // A change is judged once those after it are known.
+        if window.count - decided > neighbours {
+            if isCut(decided) { found.append(window[decided].time) }
+            decided += 1
+        }
+        if decided > neighbours {
+            window.removeFirst()
+            decided -= 1
+        }
     }
 
-    /// The times of the first frames of new shots, in seconds, ascending.
+    /// The times of the first frames of new shots, in seconds, ascending; the last ones as if the film ended here.
     package var cuts: [Double] {
-        changes.indices.filter { index in
-            guard changes[index].settled >= leastChange else { return false }
-            let around = (index - neighbours...index + neighbours).filter {
-                $0 != index && changes.indices.contains($0)
-            }
-            guard !around.isEmpty else { return true }
-            let mean = around.reduce(0) { $0 + changes[$1].change } / Double(around.count)
-            return changes[index].change >= leastRatio * mean
-        }.map { changes[$0].time }
+        found + (decided..<window.count).filter(isCut).map { window[$0].time }
+    }
+
+    private func isCut(_ index: Int) -> Bool {
+        guard window[index].settled >= leastChange else { return false }
+        let around = (index - neighbours...index + neighbours).filter {
+            $0 != index && window.indices.contains($0)
+        }
+        guard !around.isEmpty else { return true }
+        let mean = around.reduce(0) { $0 + window[$1].change } / Double(around.count)
+        return window[index].change >= leastRatio * mean
     }
 
     /// The least difference over movements of up to a quarter of the picture, at half resolution.

@@ -20,7 +20,8 @@ package struct VideoWriter: ~Copyable {
             "VideoWriter: \(width)x\(height), \(rate) fps, quality \(quality)")
         FFmpegLibrary.prepare(maximumAllocation: VideoLimits().maximumAllocation)
         FFmpegLibrary.forgetLines()
-        let encoder = try Encoder(width: width, height: height, rate: rate, quality: quality)
+        let encoder = try Encoder(
+            width: width, height: height, .video(rate: rate, quality: quality))
         let muxer = try Muxer(path: path)
         let packet = try Packet()
         try muxer.begin(encoder)

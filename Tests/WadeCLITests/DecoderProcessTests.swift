@@ -41,14 +41,8 @@ struct DecoderProcessTests {
         let run = try start(wade, ["--workers", "3"])
         let found = waitForDecoder(of: run)
         #expect(!found.isEmpty)
-        // One that stands still, once it has begun, cannot see its run go; the kernel ends it all the same.
-        if let one = found.first {
-            let score = URL(fileURLWithPath: "/proc/\(one)/oom_score_adj")
-            for _ in 0..<500 where (try? String(contentsOf: score, encoding: .utf8)) != "500\n" {
-                usleep(10_000)
-            }
-            kill(one, SIGSTOP)
-        }
+        // One that stands still from its first moment on cannot see its run go; the kernel ends it all the same.
+        if let one = found.first { kill(one, SIGSTOP) }
         kill(run.processIdentifier, SIGKILL)
         run.waitUntilExit()
         // A decoder that was just being started still has to begin to learn that its run is gone.
@@ -102,17 +96,50 @@ struct DecoderProcessTests {
         let bounded = try wade.annotate(
             "bounded.jsonl", ["--workers", "3", "--memory", "900M", "--nice"])
         #expect(free.code == 0 && bounded.code == 0, "\(bounded.errors)")
-        let payloads = try ["free.jsonl", "bounded.jsonl"].map { name in
-            try String(decoding: wade.bytes(name), as: UTF8.self).split(separator: "\n").map {
-                line in
-                var object =
-                    try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-                object?["run"] = nil
-                return try JSONSerialization.data(
-                    withJSONObject: object ?? [:], options: .sortedKeys)
-            }
-        }
+        let payloads = try ["free.jsonl", "bounded.jsonl"].map { try wade.payloads($0) }
         #expect(payloads[0] == payloads[1] && payloads[0].count == 6)
+    }
+
+    @Test(
+        "under a budget the lines do not depend on the number of workers, nor on the budget where it holds the largest clip"
+    )
+    func budgetAndWorkers() throws {
+        let wade = try BuiltProgram()
+        for number in 0..<5 { try wade.makeClip("in/\(number + 100).y4m", grey: UInt8(number)) }
+        // One picture of 3840 x 2160: decoding it takes more than 64 MiB.
+        var data = Data("YUV4MPEG2 W3840 H2160 F8:1 C420mpeg2\nFRAME\n".utf8)
+        data += Data(repeating: 77, count: 3840 * 2160 * 3 / 2)
+        try data.write(to: wade.folder.appendingPathComponent("in/102-large.y4m"))
+        _ = try wade.shell("touch -d '1 hour ago' \"$1\"/in/102-large.y4m")
+        func lines(_ options: [String]) throws -> (code: Int32, lines: [String]) {
+            try? FileManager.default.removeItem(atPath: wade.path("out.jsonl"))
+            let run = try wade.annotate("out.jsonl", options)
+            let lines = String(decoding: try wade.bytes("out.jsonl"), as: UTF8.self)
+            return (
+                run.code,
+                lines.split(separator: "\n").map {
+                    String($0.replacing(#/,"run":\{[^{}]*\}/#, with: ""))
+                }
+            )
+        }
+        let free = try lines(["--workers", "1"])
+        #expect(free.code == 0 && free.lines.count == 6)
+        for options in [
+            ["--workers", "1", "--memory", "700M"], ["--workers", "2", "--memory", "700M"],
+            ["--workers", "8", "--memory", "700M"], ["--workers", "8", "--memory", "1200M"],
+        ] {
+            let bounded = try lines(options)
+            #expect(bounded.code == 0 && bounded.lines == free.lines, "\(options)")
+        }
+        let small = try lines(["--clip-memory", "64M", "--workers", "1"])
+        #expect(small.code == 3 && small.lines.count == 6)
+        let refused = small.lines.filter {
+            $0.contains("more than the limit of 64 MiB for one clip")
+        }
+        #expect(refused.count == 1)
+        let shared = try lines(["--clip-memory", "64M", "--workers", "8", "--memory", "500M"])
+        #expect(shared.code == 3 && shared.lines == small.lines)
+        #expect(try wade.annotate("out.jsonl", ["--clip-memory", "63M"]).code == 64)
     }
 
     @Test(
@@ -147,7 +174,8 @@ struct DecoderProcessTests {
         try wade.makeClip("in/a.y4m", grey: 40)
         let run = try wade.annotate("out.jsonl", ["--memory", "20M"])
         #expect(run.code == 1)
-        #expect(run.errors.contains("found a memory budget of 20 MiB with"))
+        #expect(run.errors.contains("found a memory budget of 20 MiB, expected at least"))
+        #expect(run.errors.contains("64 for one clip (--clip-memory)"))
         #expect(try wade.annotate("out.jsonl", ["--memory", "lots"]).code == 64)
         #expect(try wade.annotate("out.jsonl", ["--file-timeout", "x"]).code == 64)
     }

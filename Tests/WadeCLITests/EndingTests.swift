@@ -115,6 +115,111 @@ struct EndingTests {
         #expect(access("/dev/full.lock", F_OK) != 0 && access("/dev/stdout.lock", F_OK) != 0)
     }
 
+    @Test("a run whose summary has no place says so before it begins")
+    func noPlaceForSummary() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 1)
+        let run = try wade.shell(
+            "cd \"$1\"; mkdir runs.jsonl; \"$0\" annotate in -p p.yaml -o out.jsonl")
+        #expect(run.code == 1)
+        #expect(run.errors == "wade: runs.jsonl: cannot open for appending: Is a directory\n")
+        #expect(access(wade.path("out.jsonl"), F_OK) != 0)
+    }
+
+    @Test("a run that is given up at the end of the grace tells how many files it had")
+    func abandoned() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 3)
+        let run = try wade.shell(
+            """
+            cd "$1"
+            "$0" annotate in -p p.yaml -o out.jsonl --status-file status.json --workers 1 --grace 1 & pid=$!
+            while ! pkill -STOP -P $pid; do sleep 0.01; done
+            kill -TERM $pid; wait $pid; echo $?
+            """)
+        #expect(run.output == "143\n")
+        let summary = try #require(try lines(wade, "runs.jsonl").last)
+        #expect(summary["files"] as? Int == 3 && summary["stopped_by"] as? String == "signal 15")
+        let status = try #require(try lines(wade, "status.json").last)
+        #expect(status["files"] as? Int == 3 && status["state"] as? String == "stopped")
+    }
+
+    /// A library that, loaded before the C library, lets calls about `out.jsonl` fail: FAIL_CALL from its FAIL_AT-th time on, with the
+    /// error number FAIL_WITH. With FAIL_HALF the first of them writes half, as a disk does that is filling up.
+    private static let failingDisk = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <errno.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <string.h>
+        #include <unistd.h>
+        static int fails(const char *call, int file) {
+            static int count;
+            char link[64], name[4096];
+            if (!getenv("FAIL_CALL") || strcmp(getenv("FAIL_CALL"), call)) return 0;
+            snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+            ssize_t length = readlink(link, name, sizeof name);
+            if (length < 10 || strncmp(name + length - 10, "/out.jsonl", 10)) return 0;
+            return ++count >= atoi(getenv("FAIL_AT"));
+        }
+        ssize_t write(int file, const void *bytes, size_t count) {
+            static int halves;
+            ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
+            if (!fails("write", file)) return real(file, bytes, count);
+            if (getenv("FAIL_HALF") && !halves++) return real(file, bytes, count / 2);
+            errno = atoi(getenv("FAIL_WITH"));
+            return -1;
+        }
+        int fdatasync(int file) {
+            int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
+            if (!fails("fdatasync", file)) return real(file);
+            errno = atoi(getenv("FAIL_WITH"));
+            return -1;
+        }
+
+        """
+
+    @Test(
+        "a disk that fails ends the run with 1 and whole lines, and the next run gives the bytes of an undisturbed one"
+    )
+    func failingDisk() throws {
+        let wade = try BuiltProgram()
+        try clips(wade, 4)
+        #expect(try wade.annotate("whole.jsonl").code == 0)
+        try wade.write(Self.failingDisk, to: "disk.c")
+        let built = try wade.shell("cd \"$1\"; cc -shared -fPIC -o disk.so disk.c -ldl 2>&1")
+        try #require(built.code == 0, "\(built.output)")
+        let payload = { (name: String) in
+            String(decoding: try wade.bytes(name), as: UTF8.self).split(separator: "\n").map {
+                String($0.replacing(#/,"run":\{[^{}]*\}/#, with: ""))
+            }
+        }
+        for (failure, reason) in [
+            ("FAIL_CALL=write FAIL_AT=1 FAIL_WITH=5", "cannot write: Input/output error"),
+            ("FAIL_CALL=write FAIL_AT=3 FAIL_WITH=5", "cannot write: Input/output error"),
+            (
+                "FAIL_CALL=write FAIL_AT=3 FAIL_WITH=28 FAIL_HALF=1",
+                "cannot write: No space left on device"
+            ),
+            ("FAIL_CALL=fdatasync FAIL_AT=1 FAIL_WITH=5", "cannot bring to the disk: Input/output"),
+        ] {
+            try? FileManager.default.removeItem(atPath: wade.path("out.jsonl"))
+            let failed = try wade.shell(
+                """
+                cd "$1"; export LD_PRELOAD=./disk.so \(failure); "$0" annotate in -p p.yaml -o out.jsonl
+                """)
+            #expect(failed.code == 1 && failed.errors.contains(reason), "\(failed.errors)")
+            let bytes = try wade.bytes("out.jsonl")
+            #expect(bytes.isEmpty || bytes.last == 0x0A)
+            let before = try lines(wade, "out.jsonl").count
+            #expect(failure.contains("sync") ? before == 4 : before < 4)
+            #expect(try wade.annotate().code == 0)
+            #expect(try payload("out.jsonl") == payload("whole.jsonl"), "\(failure)")
+            #expect(access(wade.path("out.jsonl.torn"), F_OK) != 0)
+        }
+    }
+
     @Test("an output that cannot be made is said in one line and exits 1")
     func readOnly() throws {
         let wade = try BuiltProgram()

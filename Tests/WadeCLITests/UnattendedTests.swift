@@ -100,6 +100,38 @@ struct UnattendedTests {
     }
 
     @Test(
+        "--until ends a run between two records with 5; one that begins a minute after it begins nothing and says why"
+    )
+    func until() throws {
+        let wade = try BuiltProgram()
+        for number in 0..<250 {
+            try wade.makeClip("in/\(number + 100).y4m", grey: UInt8(number))
+        }
+        // A time zone in which the next minute begins in two seconds.
+        let run = { (minutesAhead: Int) throws -> Finished in
+            let now = Int(time(nil))
+            let offset = 58 - now % 60
+            let until = (now + offset) / 60 + minutesAhead
+            return try wade.shell(
+                """
+                export TZ='XXX\(offset < 0 ? "+" : "-")0:00:\(abs(offset))'; cd "$1"
+                "$0" annotate in -p p.yaml -o out.jsonl --until \(until / 60 % 24):\(until % 60)
+                """)
+        }
+        let first = try run(1)
+        let written = try wade.bytes("out.jsonl")
+        let count = written.filter { $0 == 0x0A }.count
+        #expect(first.code == 5 && first.errors == "")
+        #expect(count < 250 && (written.isEmpty || written.last == 0x0A))
+        let late = try run(-1)
+        #expect(late.code == 5 && late.errors.contains(" was 1 min ago, so no clip is begun"))
+        #expect(try wade.bytes("out.jsonl") == written)
+        let rest = try run(60)
+        #expect(rest.code == 0 && rest.errors == "")
+        #expect(try wade.bytes("out.jsonl").filter { $0 == 0x0A }.count == 250)
+    }
+
+    @Test(
         "the status file and --on-finish tell how a run went; a command that fails changes no exit code"
     )
     func finish() throws {

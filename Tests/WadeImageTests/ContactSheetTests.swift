@@ -45,6 +45,28 @@ import Testing
         #expect(try ContactSheet(title: "é", frames: []).composed().pixels.contains(32))
     }
 
+    @Test("notes stand between title and grid, wrapped at spaces, and move nothing else")
+    func notes() throws {
+        let picture = pattern(width: 240, height: 60)
+        let plain = ContactSheet(title: "t", frames: [.init(picture: picture, seconds: 1)])
+        let short = try plain.composed()
+        // 240 + 16 pixels hold 20 characters of 12 pixels.
+        let words = "twelve words of four"
+        #expect(words.count == 20)
+        let noted = try ContactSheet(
+            title: "t", frames: plain.frames, notes: [words + " " + words]
+        ).composed()
+        #expect(noted.width == 41 * 12 + 16 && noted.height == short.height + 20)
+        let long = try ContactSheet(
+            title: "t", frames: plain.frames,
+            notes: [Array(repeating: words, count: 5).joined(separator: " "), "x"]
+        ).composed()
+        // 640 pixels hold 52 characters: two and a half times the words, and their rest.
+        #expect(long.width == 640 && long.height == short.height + 4 * 20)
+        let top = 28 + 4 * 20
+        #expect(long.cropped(columns: 8..<248, rows: top..<top + 60) == picture)
+    }
+
     @Test("every printable character has a picture of its own")
     func typeface() {
         let characters = (0x20...0x7E).map { Character(UnicodeScalar(UInt8($0))) }

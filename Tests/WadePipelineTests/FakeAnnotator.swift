@@ -18,7 +18,7 @@ final class Asked: Sendable {
 }
 
 /// Makes annotators whose "clips" are text files: `bad` cannot be decoded, `flaky` fails in a way that may go away, others are
-/// their own caption. `slow` takes longer than what follows it.
+/// their own caption, which `unsure` keeps to itself. `slow` takes longer than what follows it.
 enum FakeAnnotator {
     static func make(
         asked: Asked = Asked(), batch: Int = 2, flakyFails: Bool = true
@@ -65,6 +65,7 @@ enum FakeAnnotator {
                     answer.score.meanLogProbability =
                         question.tokens.hasPrefix("nan") ? .nan : -0.5
                     if !question.task.choices.isEmpty { answer.choice = 1 }
+                    answer.isWithheld = question.tokens.hasPrefix("unsure")
                     return .success(answer)
                 }
             })
@@ -100,14 +101,15 @@ let colourTask = AnnotationTask(id: "colour", type: .vqa, question: "What colour
 @discardableResult
 func annotate(
     _ paths: [PathBytes], into output: PathBytes, pipeline: Pipeline, workers: Int = 2,
-    annotator: Annotator<String> = FakeAnnotator.make(), stop: StopRequest = StopRequest()
+    annotator: Annotator<String> = FakeAnnotator.make(), stop: StopRequest = StopRequest(),
+    settings: RunSettings? = nil
 ) throws -> RunSummary {
     var ledger = try Ledger(readingFrom: output)
     try ledger.cutTornLine(of: output)
     let plan = try RunPlan(
         pipeline: pipeline,
         model: ModelIdentity(name: "fake", weightsSHA256: "00", numericsVersion: "1"),
-        findings: try ClipFinder.find(paths), settings: RunSettings(workers: workers))
+        findings: try ClipFinder.find(paths), settings: settings ?? RunSettings(workers: workers))
     let run = AnnotationRun<String>(plan: plan, ledger: ledger, cut: FakeAnnotator.cut, stop: stop)
     return try run.run(
         writer: try JSONLinesWriter(path: output), isReadable: true,

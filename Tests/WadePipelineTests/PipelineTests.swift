@@ -42,6 +42,7 @@ struct PipelineTests {
         #expect(pipeline.decoding == Decoding() && pipeline.demonstrations.isEmpty)
         #expect(pipeline.tasks == [AnnotationTask(id: "c", type: .caption)])
         #expect(pipeline.tasks[0].maxNewTokens == 20)
+        #expect(try read(String(Self.least.dropFirst(9)), in: folder).model == "flaminglet")
     }
 
     @Test("everything that can be said is read")
@@ -125,7 +126,7 @@ struct PipelineTests {
         (least + "model: n\n", "1:1: found model twice"),
         (least + "  - {id: c, type: caption}\n", "4:5: found the id \"c\" a second time"),
         ("model: m\ntasks: []\n", "2:8: found tasks: a list of 0, expected at least one task"),
-        ("tasks: []\n", "1:1: found no `model`"),
+        ("model: m\n", "1:1: found no `tasks`"),
         (
             "model: m\ntasks:\n  - {id: v, type: vqa}\n",
             "3:5: found a vqa task without a question"
@@ -162,7 +163,8 @@ struct PipelineTests {
     }
 
     @Test(
-        "the shipped pipelines are read", arguments: ["caption", "question-answering", "classify"])
+        "the shipped pipelines are read",
+        arguments: ["caption", "question-answering", "classify", "describe"])
     func shipped(name: String) throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent()

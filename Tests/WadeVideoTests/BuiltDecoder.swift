@@ -18,11 +18,14 @@ enum BuiltDecoder {
     static var isReady: Bool { FileManager.default.isExecutableFile(atPath: program) }
 
     static func pool(
-        capacity: Int = 1, timeout: Double = 60, budget: MemoryBudget? = nil
+        capacity: Int = 1, timeout: Double = 60, budget: MemoryBudget? = nil,
+        clipMemory: Int? = nil, program: String = BuiltDecoder.program
     ) -> DecoderPool {
         var limits = VideoLimits()
         limits.timeout = timeout
-        return DecoderPool(capacity: capacity, limits: limits, budget: budget, program: program)
+        return DecoderPool(
+            capacity: capacity, limits: limits, budget: budget, clipMemory: clipMemory,
+            program: program)
     }
 
     /// Process ids of the decoders that this process has started, zombies left out.

@@ -1,4 +1,5 @@
 //! Facts about decoding in processes of its own: the same frames as at home, and whatever becomes of a decoder costs one answer.
+import Dispatch
 import Foundation
 import Testing
 import WadeImage
@@ -147,6 +148,58 @@ struct DecoderPoolTests {
         #expect(BuiltDecoder.children() == [])
     }
 
+    @Test(
+        "a decoder that spins is over within its limit and a second, before its first word and after it",
+        arguments: [false, true])
+    func spinning(isReady: Bool) throws {
+        let greeting = DecoderReply.ready(resident: 1 << 20).message.bytes
+        _ = try clips.write("busy.greeting", isReady ? greeting : [])
+        let busy = try clips.write(
+            "busy", Array("#!/bin/sh\ncat \"$0.greeting\" >&3\nwhile :; do :; done\n".utf8))
+        #expect(chmod(busy.path, 0o755) == 0)
+        let pool = BuiltDecoder.pool(timeout: 1, program: busy.path)
+        let clip = try clips.numbered("a.mp4", frames: 3)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let error = failure { () throws(VideoError) in _ = try frames(pool, clip, at: [0]) }
+        #expect(error == .overTime)
+        #expect(clock.now - start < .seconds(2))
+        #expect(BuiltDecoder.children() == [])
+    }
+
+    @Test(
+        "a file that grows, shrinks or is touched while it is decoded has changed, and costs one record",
+        arguments: ["grows", "shrinks", "is touched"])
+    func changing(kind: String) throws {
+        let pool = BuiltDecoder.pool()
+        let clip = try clips.numbered("a.mp4")
+        let size = try Data(contentsOf: clip).count
+        let error = failure { () throws(VideoError) in
+            _ = try pool.read(path: bytes(clip)) { (video) throws(VideoError) in
+                switch kind {
+                case "grows": truncate(clip.path, size + 100)
+                case "shrinks": truncate(clip.path, size / 2)
+                default: utimes(clip.path, nil)
+                }
+                return try video.frames(at: [0, 1.9], preprocessing: nil)
+            }
+        }
+        #expect(error?.code == .changedWhileReading && error?.isRetryable == true)
+        let other = try clips.numbered("b.mp4", frames: 3)
+        #expect(try frames(pool, other, at: [0]).1.frames.count == 1)
+    }
+
+    @Test("a file that is deleted while it is decoded is decoded to its end")
+    func deleted() throws {
+        let pool = BuiltDecoder.pool()
+        let clip = try clips.numbered("a.mp4")
+        let sampled = try pool.read(path: bytes(clip)) { (video) throws(VideoError) in
+            unlink(clip.path)
+            return try video.frames(at: [0, 1], preprocessing: nil)
+        }.value
+        #expect(sampled.frames.map(number) == [0, 25])
+    }
+
     @Test("no decoder outlives its pool")
     func pools() throws {
         let clip = try clips.numbered("a.mp4", frames: 3)
@@ -233,7 +286,7 @@ struct DecoderPoolTests {
     }
 
     @Test(
-        "under a budget that fits the frames are the same; under one that does not, both sizes are named"
+        "under a budget the frames are the same; a clip over the limit for one clip is told with both sizes, with any budget"
     )
     func budget() throws {
         let clip = try clips.make(
@@ -243,25 +296,30 @@ struct DecoderPoolTests {
         let preprocessing = try Preprocessing(
             imageSize: 64, fit: .squash, mean: [0, 0, 0], standardDeviation: [1, 1, 1])
         let free = try frames(BuiltDecoder.pool(), clip, at: [0, 0.5], preprocessing)
-        let pool = BuiltDecoder.pool(budget: MemoryBudget(total: 1 << 30))
+        let pool = BuiltDecoder.pool(budget: MemoryBudget(total: 1 << 30), clipMemory: 512 << 20)
         let bounded = try frames(pool, clip, at: [0, 0.5], preprocessing)
         #expect(free.0 == bounded.0 && free.1 == bounded.1)
-        let small = BuiltDecoder.pool(budget: MemoryBudget(total: 48 << 20))
-        let error = failure { () throws(VideoError) in
-            _ = try frames(small, clip, at: [0, 0.5], preprocessing)
-        }
-        #expect(error?.code == .tooLarge && error?.isFaultOfSettings == true)
         let needed = DecoderMemory.estimate(width: 3840, height: 2160, bits: 12, pictures: 12) >> 20
-        #expect(
-            error?.message
-                == "decoding takes about \(needed) MiB, more than a memory budget of 48 MiB leaves for it"
-        )
+        for budget in [nil, 100, 5000] {
+            let small = BuiltDecoder.pool(
+                budget: budget.map { MemoryBudget(total: $0 << 20) }, clipMemory: 48 << 20)
+            let error = failure { () throws(VideoError) in
+                _ = try frames(small, clip, at: [0, 0.5], preprocessing)
+            }
+            #expect(error?.code == .tooLarge && error?.isFaultOfSettings == true)
+            #expect(
+                error?.message
+                    == "decoding takes about \(needed) MiB, more than the limit of 48 MiB for one clip"
+            )
+        }
     }
 
-    @Test("what the caller needs beside the decoder is lent with it and kept until the lease goes")
+    @Test(
+        "what the caller needs after the decoder is lent in its place and kept until the lease goes"
+    )
     func companion() throws {
         let budget = MemoryBudget(total: 1 << 30)
-        let pool = BuiltDecoder.pool(budget: budget)
+        let pool = BuiltDecoder.pool(budget: budget, clipMemory: 800 << 20)
         let clip = try clips.numbered("a.mp4", frames: 3)
         do {
             let (_, lease) = try pool.read(path: bytes(clip), companion: { _ in 700 << 20 }) {
@@ -270,10 +328,58 @@ struct DecoderPoolTests {
             #expect(lease?.size == 700 << 20)
         }
         let error = failure { () throws(VideoError) in
-            _ = try pool.read(path: bytes(clip), companion: { _ in 2 << 30 }) {
+            _ = try pool.read(path: bytes(clip), companion: { _ in 900 << 20 }) {
                 (video) throws(VideoError) in try video.frames(at: [0], preprocessing: nil)
             }
         }
-        #expect(error?.code == .tooLarge)
+        #expect(
+            error?.message
+                == "encoding takes about 900 MiB, more than the limit of 800 MiB for one clip")
+        let free = try BuiltDecoder.pool().read(
+            path: bytes(clip), companion: { _ in 9 << 30 }
+        ) { (video) throws(VideoError) in try video.frames(at: [0], preprocessing: nil) }
+        #expect(free.value.frames.count == 1 && free.lease == nil)
+    }
+
+    @Test(
+        "nothing bad is believed of a file before it was tried with all the memory that it may have"
+    )
+    func lossesNeedTheWholeLimit() throws {
+        let budget = MemoryBudget(total: 1 << 30)
+        let pool = BuiltDecoder.pool(budget: budget, clipMemory: 600 << 20)
+        let whole = Array(try Data(contentsOf: try clips.numbered("a.ts")))
+        let torn = try clips.write(
+            "torn.ts", whole.prefix(whole.count / 2 + 40) + [UInt8](repeating: 0, count: 5000))
+        var lent: [Int] = []
+        let (_, sampled) = try pool.read(path: bytes(torn)) {
+            (video) throws(VideoError) -> (VideoMetadata, SampledFrames) in
+            lent.append(budget.used)
+            return (video.metadata, try video.frames(at: [0, 9], preprocessing: nil))
+        }.value
+        #expect(!sampled.flags.isEmpty || sampled.failed > 0)
+        #expect(lent == [DecoderMemory.opening, 600 << 20])
+        lent = []
+        let error = failure { () throws(VideoError) in
+            _ = try pool.read(path: bytes(torn)) { (_) throws(VideoError) -> Int in
+                lent.append(budget.used)
+                throw VideoError(.decodeFailed, "no frame")
+            }
+        }
+        #expect(error == VideoError(.decodeFailed, "no frame"))
+        #expect(lent == [DecoderMemory.opening, 600 << 20])
+    }
+
+    @Test("a pool that is restricted keeps no more processes than that, and never gets more again")
+    func restricted() throws {
+        let pool = BuiltDecoder.pool(capacity: 4)
+        let clip = try clips.numbered("a.mp4", frames: 3)
+        #expect(pool.restrict(to: 2) == 2)
+        #expect(pool.restrict(to: 3) == 2)
+        DispatchQueue.concurrentPerform(iterations: 6) { _ in
+            _ = try? frames(pool, clip, at: [0])
+        }
+        #expect((1...2).contains(BuiltDecoder.children().count))
+        #expect(pool.restrict(to: 0) == 1)
+        #expect(BuiltDecoder.children().count == 1)
     }
 }

@@ -137,4 +137,16 @@ struct HostileFileTests {
             #expect(error.code == .changedWhileReading)
         }
     }
+
+    @Test("a status that is no word of FFmpeg's is not told in the system's words")
+    func strayStatus() {
+        FFmpegLibrary.prepare(maximumAllocation: 1 << 30)
+        FFmpegLibrary.forgetLines()
+        #expect(
+            failure(-16, "open the decoder", otherwise: .decodeFailed)
+                == VideoError(.decodeFailed, "could not open the decoder: error -16"))
+        #expect(
+            failure(-22, "open the decoder", otherwise: .decodeFailed)
+                == VideoError(.decodeFailed, "could not open the decoder: Invalid argument"))
+    }
 }

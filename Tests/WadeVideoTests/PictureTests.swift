@@ -104,4 +104,20 @@ struct PictureTests {
         }
         #expect(detector.cuts == [2.0])
     }
+
+    @Test(
+        "Cuts are found at the first change, at the last one, and one after the other, whatever was asked before"
+    )
+    func cutsAtTheEnds() {
+        var detector = SceneDetector()
+        var asked: [[Double]] = []
+        for frame in 0..<40 {
+            // New scenes at frames 1, 10, 20 and 39.
+            let number = [1, 10, 20, 39].count { $0 <= frame }
+            detector.append(scene(number + 1, offset: 0), time: Double(frame) / 10)
+            asked.append(detector.cuts)
+        }
+        #expect(detector.cuts == [0.1, 1, 2, 3.9])
+        #expect(asked[9] == [0.1] && asked[10] == [0.1, 1] && asked[25] == [0.1, 1, 2])
+    }
 }

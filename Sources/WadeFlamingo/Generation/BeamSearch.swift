@@ -10,6 +10,7 @@ internal import WadeTensor
 struct BeamSearch {
     private let model: Flamingo
     private let options: DecodingOptions
+    private let constraints: TokenConstraints
     private let beamCount: Int
     private let lengthPenalty: Double
     private var finished: [Finished] = []
@@ -21,6 +22,8 @@ struct BeamSearch {
         var sum: Double
         var sequence: TextSequence
         var logits: [Float]
+        /// Where it stands in the answer's grammar.
+        var place = TokenGrammar.start
     }
 
     private struct Finished {
@@ -28,9 +31,13 @@ struct BeamSearch {
         let generated: Generated
     }
 
-    init(model: Flamingo, options: DecodingOptions, beams: Int, lengthPenalty: Double) {
+    init(
+        model: Flamingo, options: DecodingOptions, grammar: TokenGrammar?, beams: Int,
+        lengthPenalty: Double
+    ) {
         self.model = model
         self.options = options
+        constraints = TokenConstraints(options: options, grammar: grammar)
         self.beamCount = beams
         self.lengthPenalty = lengthPenalty
     }
@@ -43,7 +50,8 @@ struct BeamSearch {
             Beam(ids: [], logProbabilities: [], sum: 0, sequence: sequence, logits: logits)
         ]
         for step in 0..<options.maximumTokens {
-            let candidates = candidates(of: beams, text: text)
+            let candidates = candidates(
+                of: beams, text: text, remaining: options.maximumTokens - step)
             guard let best = candidates.first else { break }
             var next: [Beam] = []
             for (rank, candidate) in candidates.enumerated() {
@@ -61,6 +69,7 @@ struct BeamSearch {
                     beam.ids.append(candidate.token)
                     beam.logProbabilities.append(candidate.logProbability)
                     beam.sum = candidate.sum
+                    beam.place = try constraints.advance(beam.place, by: candidate.token)
                     next.append(beam)
                 }
                 if next.count == beamCount { break }
@@ -95,7 +104,10 @@ struct BeamSearch {
     /// The best open hypothesis if it goes round in circles and no finished one beats it: nothing better is to be expected then, as
     /// every further copy of a loop is more probable than the one before. Loops of lesser hypotheses do no harm until they win.
     private func leadingLoop(of beams: [Beam], length: Int) -> Generated? {
-        guard let best = beams.first, let loop = options.repetition?.loop(atEndOf: best.ids) else {
+        // What has a form is not cut short.
+        guard constraints.grammar == nil, let best = beams.first,
+            let loop = options.repetition?.loop(atEndOf: best.ids)
+        else {
             return nil
         }
         let score = best.sum / pow(Double(length), lengthPenalty)
@@ -122,16 +134,16 @@ struct BeamSearch {
     }
 
     /// The best continuations of all beams, twice as many as beams (one more per further end token), best first.
-    private func candidates(of beams: [Beam], text: [Int]) -> [Candidate] {
-        let constraints = TokenConstraints(options: options)
+    private func candidates(of beams: [Beam], text: [Int], remaining: Int) -> [Candidate] {
         var sums: [Double] = []
         var logProbabilities: [[Float]] = []
         for beam in beams {
             let row = logSoftmax(beam.logits)
-            var scores = row.map { Double($0 + Float(beam.sum)) }
-            let banned = constraints.banned(after: text + beam.ids, answerStart: text.count)
-            for id in banned where id < scores.count { scores[id] = -.infinity }
-            sums += scores
+            var scores = row
+            constraints.restrict(
+                &scores, after: text + beam.ids, answerStart: text.count, place: beam.place,
+                remaining: remaining)
+            sums += scores.map { Double($0 + Float(beam.sum)) }
             logProbabilities.append(row)
         }
         let vocabulary = model.language.vocabularySize

@@ -106,6 +106,33 @@ package struct Generated: Sendable, Equatable {
 /// Which tokens may not come next.
 struct TokenConstraints {
     let options: DecodingOptions
+    var grammar: TokenGrammar?
+
+    /// Puts -∞ in the place of the scores of tokens that may not follow `ids`: the prompt, and what was generated from `answerStart`
+    /// on, which brought the answer to `place` in its grammar and has `remaining` tokens left.
+    func restrict(
+        _ scores: inout [Float], after ids: [Int], answerStart: Int, place: TokenGrammar.Place,
+        remaining: Int
+    ) {
+        let banned = banned(after: ids, answerStart: answerStart)
+        guard let grammar else {
+            for id in banned where id < scores.count { scores[id] = -.infinity }
+            return
+        }
+        grammar.restrict(
+            &scores, at: place, remaining: remaining, endTokens: options.endTokens, banned: banned)
+    }
+
+    /// Where the answer stands in its grammar after token `id`; throws `request` when the token may not come, which happens only to
+    /// a model whose logits are no numbers.
+    func advance(_ place: TokenGrammar.Place, by id: Int) throws -> TokenGrammar.Place {
+        guard let grammar else { return place }
+        guard let next = grammar.advance(place, by: id) else {
+            throw FlamingoError.request(
+                found: "logits of which no allowed one is a number", expected: "numbers")
+        }
+        return next
+    }
 
     /// The ids that may not follow `ids`: the prompt, and what was generated from `answerStart` on.
     func banned(after ids: [Int], answerStart: Int = 0) -> Set<Int> {

@@ -22,14 +22,21 @@ package struct Generator: Sendable {
 
     /// Reads `prompt` behind `sequence` and answers it. `earlier` are ids that `sequence` already holds (for constraints on
     /// repetition). `goOn` sees the new ids after each token and may end the answer; it is not asked during beam search.
+    /// With a `grammar` the answer has its form however it ends: what would end it in the midst closes it by the shortest way.
     package func callAsFunction(
         _ prompt: [Int], behind sequence: TextSequence, earlier: [Int] = [],
-        options: DecodingOptions, generatedTokens: GeneratedTokens = .seeMedia,
+        options: DecodingOptions, grammar: TokenGrammar? = nil,
+        generatedTokens: GeneratedTokens = .seeMedia,
         goOn: ([Int]) -> Bool = { _ in true }
     ) throws -> Generated {
         try options.validate()
         guard !prompt.isEmpty else {
             throw FlamingoError.request(found: "an empty prompt", expected: "at least one token")
+        }
+        if let grammar, grammar.shortestAnswer > options.maximumTokens {
+            throw FlamingoError.request(
+                found: "max_new_tokens \(options.maximumTokens)",
+                expected: "at least \(grammar.shortestAnswer), the shortest answer of its form")
         }
         var sequence = sequence
         let hidden = try model(prompt, sequence: &sequence)
@@ -39,51 +46,57 @@ package struct Generator: Sendable {
         let text = earlier + prompt
         switch options.strategy {
         case .greedy:
-            return try extend(text, sequence, logits, options, goOn: goOn) { scores, _ in
+            return try extend(text, sequence, logits, options, grammar, goOn: goOn) { scores in
                 argmax(scores)
             }
         case .sampling(let temperature, let topK, let topP, let seed):
             var random = SplitMix64(seed: seed)
-            return try extend(text, sequence, logits, options, goOn: goOn) { scores, _ in
+            return try extend(text, sequence, logits, options, grammar, goOn: goOn) { scores in
                 draw(scores, temperature: temperature, topK: topK, topP: topP, &random)
             }
         case .beam(let count, let lengthPenalty):
             var search = BeamSearch(
-                model: model, options: options, beams: count, lengthPenalty: lengthPenalty)
+                model: model, options: options, grammar: grammar, beams: count,
+                lengthPenalty: lengthPenalty)
             return try search.run(text, sequence, logits)
         }
     }
 
     private func extend(
         _ text: [Int], _ start: TextSequence, _ firstLogits: [Float], _ options: DecodingOptions,
-        goOn: ([Int]) -> Bool, choose: ([Float], Int) -> Int
+        _ grammar: TokenGrammar?, goOn: ([Int]) -> Bool, choose: ([Float]) -> Int
     ) throws -> Generated {
         var (sequence, logits) = (start, firstLogits)
         var generated = Generated(ids: [], logProbabilities: [], finish: .length)
-        let constraints = TokenConstraints(options: options)
-        while generated.ids.count < options.maximumTokens {
+        let constraints = TokenConstraints(options: options, grammar: grammar)
+        var place = TokenGrammar.start
+        var limit = options.maximumTokens
+        while generated.ids.count < limit {
             let logProbabilities = logSoftmax(logits)
             var scores = logits
-            let banned = constraints.banned(
-                after: text + generated.ids, answerStart: text.count)
-            for id in banned where id < scores.count { scores[id] = -.infinity }
-            let next = choose(scores, generated.ids.count)
+            constraints.restrict(
+                &scores, after: text + generated.ids, answerStart: text.count, place: place,
+                remaining: limit - generated.ids.count)
+            let next = choose(scores)
             generated.ids.append(next)
             generated.logProbabilities.append(logProbabilities[next])
             if options.endTokens.contains(next) {
-                generated.finish = .endToken
+                if generated.finish == .length { generated.finish = .endToken }
                 break
             }
-            guard goOn(generated.ids) else {
-                generated.finish = .stopped
-                break
+            place = try constraints.advance(place, by: next)
+            if generated.finish == .length {
+                if !goOn(generated.ids) {
+                    generated.finish = .stopped
+                } else if let loop = options.repetition?.loop(atEndOf: generated.ids) {
+                    generated.finish = .repetition
+                    generated.loop = loop
+                }
+                if generated.finish != .length {
+                    limit = min(limit, generated.ids.count + (grammar?.cost(place) ?? 0))
+                }
             }
-            if let loop = options.repetition?.loop(atEndOf: generated.ids) {
-                generated.finish = .repetition
-                generated.loop = loop
-                break
-            }
-            guard generated.ids.count < options.maximumTokens else { break }
+            guard generated.ids.count < limit else { break }
             let hidden = try model([next], sequence: &sequence)
             logits = model.language.logits(hidden).values
         }
@@ -119,14 +132,15 @@ private func draw(
 }
 
 /// Steele, Lea & Flood's SplitMix64 (OOPSLA 2014): small, and the same numbers everywhere for the same seed.
-struct SplitMix64: RandomNumberGenerator {
+package struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) {
+    /// Numbers that depend on `seed` alone.
+    package init(seed: UInt64) {
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

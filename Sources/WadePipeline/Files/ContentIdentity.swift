@@ -17,10 +17,11 @@ package struct ContentIdentity: Sendable, Equatable {
 
     /// The identity of the file at `path`. `known` may give the hash for a status seen before, so that a folder is not
     /// read again every night; then the file is not even opened, so one that was answered and cannot be opened any more keeps
-    /// its one record. Throws when the file cannot be read, is empty, no regular file, or changes meanwhile, and soon after
-    /// a stop is wished: a terabyte takes half an hour.
+    /// its one record. Throws when the file cannot be read, is empty, no regular file, or changes meanwhile, when it takes longer than
+    /// `seconds` (0 for any time), and soon after a stop is wished: a terabyte takes half an hour.
     static func read(
-        _ path: PathBytes, known: (FileStatus) -> [UInt8]?, stop: StopRequest? = nil
+        _ path: PathBytes, known: (FileStatus) -> [UInt8]?, seconds: Int = 0,
+        stop: StopRequest? = nil
     ) throws(ClipFailure) -> ContentIdentity {
         if let status = try? FileStatus.of(path, followingLinks: true), status.kind == .regular,
             let digest = known(status)
@@ -37,9 +38,14 @@ package struct ContentIdentity: Sendable, Equatable {
             guard status.size > 0 else {
                 throw ClipFailure(code: .emptyFile, stage: .read, message: "0 bytes")
             }
-            guard let (digest, count) = try hash(file, stop) else {
+            let end = seconds > 0 ? ContinuousClock.now + .seconds(seconds) : nil
+            let isOver = { stop?.reason != nil || end.map { ContinuousClock.now > $0 } ?? false }
+            guard let (digest, count) = try hash(file, isOver) else {
                 throw ClipFailure(
-                    code: .timeout, stage: .read, message: "the run was asked to stop")
+                    code: .timeout, stage: .read,
+                    message:
+                        "the time limit for one file is over before all \(status.size) bytes are hashed"
+                )
             }
             let after = try file.status()
             guard count == status.size, after == status else {
@@ -57,14 +63,14 @@ package struct ContentIdentity: Sendable, Equatable {
         }
     }
 
-    /// The hash and the number of bytes; nil when a stop was wished first.
+    /// The hash and the number of bytes; nil when the time for it `isOver` first.
     private static func hash(
-        _ file: borrowing OpenFile, _ stop: StopRequest?
+        _ file: borrowing OpenFile, _ isOver: () -> Bool
     ) throws(SystemError) -> ([UInt8], Int)? {
         var hash = SHA256()
         var buffer = [UInt8](repeating: 0, count: blockSize)
         var total = 0
-        while stop?.reason == nil {
+        while !isOver() {
             let count = try file.read(into: &buffer)
             guard count > 0 else { return (Array(hash.finalize()), total) }
             hash.update(data: buffer[..<count])
@@ -72,6 +78,34 @@ package struct ContentIdentity: Sendable, Equatable {
         }
         return nil
     }
+}
+
+/// What has happened to a file since its content was read.
+enum FileChange: Sendable {
+    /// Its name means another content.
+    case changed
+    /// Nothing has its name.
+    case gone
+}
+
+extension ContentIdentity {
+    /// What has happened to the file at `path` since then; nil for nothing. A file system may number its files anew at any time, so size
+    /// and time decide.
+    func change(at path: PathBytes) -> FileChange? {
+        guard let now = try? FileStatus.of(path, followingLinks: true) else {
+            return FileStatus.isMissing(path) ? .gone : nil
+        }
+        let isSame =
+            now.kind == status.kind && now.size == status.size && now.modified == status.modified
+        return isSame ? nil : .changed
+    }
+}
+
+extension ClipFailure {
+    /// A file that changed between the reading of its content and the end of its decoding.
+    static let changed = ClipFailure(
+        code: .changedWhileReading, stage: .decode,
+        message: "size or time changed after its content was read")
 }
 
 /// Hexadecimal digits.

@@ -25,6 +25,19 @@ import Glibc
         unsafe closedir(stream)
     }
 
+    /// Makes the folder at `path`, and those above it, where they are missing.
+    static func make(_ path: PathBytes) throws(SystemError) {
+        if (try? FileStatus.of(path, followingLinks: true))?.kind == .folder { return }
+        let above = path.folder
+        if !above.bytes.isEmpty, above != path { try make(above) }
+        let isMade = unsafe path.withBytes { unsafe mkdir($0, 0o755) } == 0
+        guard !isMade else { return }
+        // Another process may make it at the same time.
+        guard errno == EEXIST else { throw SystemError.last }
+        let kind = try FileStatus.of(path, followingLinks: true).kind
+        guard kind == .folder else { throw SystemError(code: ENOTDIR) }
+    }
+
     /// The file numbers that tell this folder from every other.
     func status() throws(SystemError) -> FileStatus {
         var raw = stat()

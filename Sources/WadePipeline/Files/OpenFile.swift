@@ -98,6 +98,28 @@ package struct OpenFile: ~Copyable, Sendable {
         return false
     }
 
+    /// Puts a file of `bytes` in the place of `path`, whole or not at all: written under the name `temporary` in the same folder, then
+    /// renamed; brought to the disk in between and after, when `synchronizing`.
+    static func replace(
+        _ path: PathBytes, with bytes: [UInt8], by temporary: PathBytes, synchronizing: Bool
+    ) throws(SystemError) {
+        do throws(SystemError) {
+            let file = try OpenFile(temporary, for: .updating)
+            try file.truncate(to: 0)
+            var written = 0
+            while written < bytes.count { written += try file.write(bytes, from: written) }
+            if synchronizing { try file.synchronize() }
+            let code = unsafe temporary.withBytes { old in
+                unsafe path.withBytes { new in unsafe rename(old, new) }
+            }
+            guard code == 0 else { throw SystemError.last }
+            if synchronizing { synchronize(folder: path.folder) }
+        } catch {
+            _ = unsafe temporary.withBytes { unsafe unlink($0) }
+            throw error
+        }
+    }
+
     /// Brings the entry of a new file in `folder` to the disk.
     static func synchronize(folder: PathBytes) {
         let path = folder.bytes.isEmpty ? PathBytes(".") : folder

@@ -4,32 +4,24 @@ import Foundation
 import WadeFlamingo
 package import WadeTensor
 import WadeImage
-import WadeTokenizer
 package import WadeVideo
 
 /// A loaded model that answers the tasks of one pipeline.
 package struct FlamingoAnnotator: Sendable {
     private let model: Flamingo
-    private let tokenizer: Tokenizer
     private let pipeline: Pipeline
     private let decoders: DecoderPool
+    private let cache: VisualTokenCache?
     private let arithmetic: Arithmetic
-    private var prompts: [String: SharedPrompt] = [:]
+    private let stage: AnswerStage
+    private var prompts: [String: TaskPrompts] = [:]
 
-    /// A task's prompt, its demonstrations already read by the language model.
-    private struct SharedPrompt: Sendable {
-        /// The state after the demonstrations.
-        var sequence: TextSequence
-        /// The ids that `sequence` holds.
-        var earlier: [Int]
-        /// The ids of the query.
-        var query: [Int]
-        /// The ids of each choice.
-        var choices: [[Int]]
-    }
-
-    /// Loads the bundle at `path` and runs the demonstrations of every task through it, once; `decoders` open all files.
-    package init(bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool) throws {
+    /// Loads `bundle` and runs the demonstrations of every task through it, once; `decoders` open the files whose visual tokens are
+    /// not in `cache`.
+    package init(
+        bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool,
+        cache: VisualTokenCache? = nil
+    ) throws {
         guard bundle.configuration.family != .idefics else {
             throw PipelineError.request(
                 found: "a model of the idefics family",
@@ -37,75 +29,73 @@ package struct FlamingoAnnotator: Sendable {
         }
         self.pipeline = pipeline
         self.decoders = decoders
+        self.cache = cache
         arithmetic = Arithmetic(precision: pipeline.precision)
         arithmetic.engine.useThreads(1)
         model = try bundle.model(arithmetic)
-        tokenizer = try bundle.tokenizer()
-        var media: [PathBytes: Tensor] = [:]
+        let tokenizer = try bundle.tokenizer()
+        stage = try AnswerStage(model, tokenizer, pipeline)
+        var clips: [PathBytes: DemonstrationClip] = [:]
         for task in pipeline.tasks {
-            prompts[task.id] = try sharedPrompt(task, &media)
+            let demonstrations = pipeline.demonstrations(for: task)
+            for path in demonstrations.compactMap(\.clip) where clips[path] == nil {
+                clips[path] = try encodeDemonstration(path)
+            }
+            prompts[task.id] = try TaskPrompts(
+                task, demonstrations, clips: clips, confidence: pipeline.confidence,
+                reader: PromptReader(model, tokenizer), stage: stage,
+                media: { [model] in model.media([$0]) })
         }
     }
 
     /// The annotator as a run takes it.
     package var annotator: Annotator<Tensor> {
         Annotator(
-            batch: 1, encode: { self.encode($0.path, span: $1) },
+            batch: 1, encode: { self.encode($0, $1) },
             answer: { questions in questions.map { self.answer($0) } })
     }
 
-    /// One answer about one whole file, as a record's `output.text` would be.
+    /// The answer about one whole file, as a record would have it.
     package func answer(
         _ task: AnnotationTask, about path: PathBytes
-    ) -> Result<String, ClipFailure> {
-        encode(path, span: nil).flatMap { clip in
+    ) -> Result<ClipAnswer, ClipFailure> {
+        encode(path).flatMap { clip in
             answer(
                 ClipQuestion(
-                    tokens: clip.tokens, framesDigest: clip.frames.digest, task: task)
-            )
-            .map { Prompt.answer(in: $0.raw, task: task.type) }
+                    tokens: clip.tokens, framesDigest: clip.frames.digest, task: task))
         }
     }
 
-    private func sharedPrompt(_ task: AnnotationTask, _ media: inout [PathBytes: Tensor]) throws
-        -> SharedPrompt
-    {
-        let prompt = Prompt(pipeline, task: task)
-        var clips: [Tensor] = []
-        for path in prompt.clips {
-            switch media[path].map({ .success($0) }) ?? encode(path, span: nil).map(\.tokens) {
-            case .success(let tokens):
-                media[path] = tokens
-                clips.append(tokens)
-            case .failure(let failure):
-                throw PipelineError.file(
-                    path: path.shown, action: "encode the demonstration",
-                    reason: "\(failure.code.rawValue): \(failure.message)")
-            }
+    private func encodeDemonstration(_ path: PathBytes) throws -> DemonstrationClip {
+        switch encode(path) {
+        case .success(let clip):
+            return DemonstrationClip(tokens: clip.tokens, framesDigest: clip.frames.digest)
+        case .failure(let failure):
+            throw PipelineError.file(
+                path: path.shown, action: "encode the demonstration",
+                reason: "\(failure.code.rawValue): \(failure.message)")
         }
-        let start = [model.configuration.tokens.beginningOfText].compactMap { $0 }
-        let prefix = start + tokenizer.encode(prompt.prefix, applyingTemplate: false)
-        let whole = start + tokenizer.encode(prompt.prefix + prompt.query, applyingTemplate: false)
-        var sequence = model.sequence(media: model.media(clips))
-        // A template whose query does not begin with a special token may melt into the demonstrations' last token.
-        let isShared = whole.starts(with: prefix) && whole.count > prefix.count && !prefix.isEmpty
-        if isShared { _ = try model(prefix, sequence: &sequence) }
-        let choices = task.choices.map { tokenizer.encode($0, applyingTemplate: false) }
-        if let empty = choices.firstIndex(where: \.isEmpty) {
-            throw PipelineError.request(
-                found: "choice \"\(task.choices[empty])\" of task \(task.id), which has no tokens",
-                expected: "at least one token")
-        }
-        return SharedPrompt(
-            sequence: sequence, earlier: isShared ? prefix : [],
-            query: isShared ? Array(whole.dropFirst(prefix.count)) : whole,
-            choices: choices)
     }
 
     // MARK: - Encoding
 
-    /// The visual tokens of the file at `path`, or of `span` of it.
-    private func encode(_ path: PathBytes, span: ClipSpan?) -> Result<
+    /// The visual tokens of the file at `path`; only a cache needs to know its content.
+    private func encode(_ path: PathBytes) -> Result<EncodedClip<Tensor>, ClipFailure> {
+        guard cache != nil, let identity = try? ContentIdentity.read(path, known: { _ in nil })
+        else { return encodeAnew(path, span: nil) }
+        return encode(ClipSource(path: path, relativePath: path, identity: identity), nil)
+    }
+
+    /// The visual tokens of `source`, or of `span` of it.
+    private func encode(_ source: ClipSource, _ span: ClipSpan?) -> Result<
+        EncodedClip<Tensor>, ClipFailure
+    > {
+        guard let cache else { return encodeAnew(source.path, span: span) }
+        return cache.clip(source, span) { encodeAnew(source.path, span: span) }
+    }
+
+    /// The visual tokens of the file at `path`, or of `span` of it, decoded and encoded.
+    private func encodeAnew(_ path: PathBytes, span: ClipSpan?) -> Result<
         EncodedClip<Tensor>, ClipFailure
     > {
         // One thread per worker: sums then come in the same order for any number of workers.
@@ -174,7 +164,7 @@ package struct FlamingoAnnotator: Sendable {
     // MARK: - Answering
 
     private func answer(_ question: ClipQuestion<Tensor>) -> Result<ClipAnswer, ClipFailure> {
-        guard let prompt = prompts[question.task.id] else {
+        guard let prompts = prompts[question.task.id] else {
             return .failure(
                 ClipFailure(code: .internal, stage: .generate, message: "a task without a prompt"))
         }
@@ -182,124 +172,48 @@ package struct FlamingoAnnotator: Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         do {
-            let sequence = prompt.sequence.continued(with: model.media([question.tokens]))
-            var answer =
-                question.task.choices.isEmpty
-                ? try generate(question, prompt, sequence)
-                : try choose(question.task, prompt, sequence)
-            answer.score.compressionRatio = CompressionRatio.of(
-                Prompt.answer(in: answer.raw, task: question.task.type).utf8)
+            var answer = try answer(question, prompts)
             answer.generateMilliseconds = (clock.now - start).milliseconds
             return .success(answer)
+        } catch let failure as ClipFailure {
+            return .failure(failure)
         } catch {
             return .failure(
                 ClipFailure(code: .generationFailed, stage: .generate, message: "\(error)"))
         }
     }
 
-    private func choose(_ task: AnnotationTask, _ prompt: SharedPrompt, _ sequence: TextSequence)
-        throws -> ClipAnswer
+    /// The answer with everything that the pipeline wants to know about it.
+    private func answer(_ question: ClipQuestion<Tensor>, _ prompts: TaskPrompts) throws
+        -> ClipAnswer
     {
-        let scores = try Generator(model).scores(
-            of: prompt.choices, after: prompt.query, behind: sequence)
-        var answer = ClipAnswer()
-        answer.choiceLogProbabilities = scores.map(\.mean)
-        for (index, score) in scores.enumerated()
-        where answer.choice < 0 || score.mean > scores[answer.choice].mean {
-            answer.choice = index
+        let media = model.media([question.tokens])
+        let task = question.task
+        func answered(_ prompt: ReadPrompt) throws -> AnswerStage.Answered {
+            try stage.answer(
+                task, behind: prompt, about: media, framesDigest: question.framesDigest)
         }
-        answer.raw = task.choices[answer.choice]
-        answer.tokens = prompt.choices[answer.choice].count
-        let logProbabilities = scores[answer.choice].logProbabilities.map(Double.init)
-        answer.score.meanLogProbability = scores[answer.choice].mean
-        answer.score.minimumLogProbability = logProbabilities.min() ?? -1
+        let first = try answered(prompts.prompt)
+        var answer = first.answer
+        if pipeline.confidence.measuresVisualGain,
+            let gain = try stage.visualGain(of: first, behind: prompts.prompt)
+        {
+            answer.score.visualGain = gain
+            answer.score.hasVisualGain = true
+        }
+        if !prompts.reordered.isEmpty {
+            let text = task.answer(in: answer.raw)
+            let same = try prompts.reordered.filter {
+                task.isSame(task.answer(in: try answered($0).answer.raw), text)
+            }
+            answer.score.agreement = Double(same.count) / Double(prompts.reordered.count)
+        }
+        if let calibration = prompts.calibration {
+            let probability = calibration.probability(first.confidence)
+            answer.score.calibratedProbability = probability
+            answer.isWithheld = probability < pipeline.confidence.abstainBelow ?? 0
+        }
         return answer
-    }
-
-    private func generate(
-        _ question: ClipQuestion<Tensor>, _ prompt: SharedPrompt, _ sequence: TextSequence
-    ) throws -> ClipAnswer {
-        let tokens = model.configuration.tokens
-        let options = DecodingOptions(
-            strategy: strategy, maximumTokens: question.task.maxNewTokens,
-            endTokens: [tokens.endOfChunk, tokens.endOfText],
-            // A generated <image> would stand for a clip that is not there.
-            forbidden: [tokens.image, tokens.padding].compactMap { $0.map { [$0] } })
-        let generate = { (options: DecodingOptions, goOn: ([Int]) -> Bool) in
-            try Generator(model)(
-                prompt.query, behind: sequence, earlier: prompt.earlier, options: options
-            ) { ids in !isStopped(ids) && goOn(ids) }
-        }
-        var outcome: GuardedGeneration.Outcome
-        if let guardian = pipeline.decoding.guard {
-            let guarded = GuardedGeneration(
-                guardian: guardian,
-                text: { Prompt.answer(in: try raw($0), task: question.task.type) },
-                generate: generate)
-            outcome = try guarded(options, seed: seed(question.framesDigest))
-        } else {
-            outcome = .init(
-                generated: try generate(options) { _ in true }, attempts: 1, fault: .none)
-        }
-        return try answer(outcome)
-    }
-
-    private func answer(_ outcome: GuardedGeneration.Outcome) throws -> ClipAnswer {
-        let generated = outcome.generated
-        var answer = ClipAnswer()
-        answer.raw = try raw(generated.ids)
-        switch generated.finish {
-        case .endToken: answer.finish = .eos
-        case .stopped: answer.finish = .stop
-        case .length: answer.finish = .length
-        case .repetition: answer.finish = .guard
-        }
-        // An answer that is only improbable is whole: it ended as it ended, and its score tells the rest.
-        if outcome.fault == .repetitive {
-            answer.finish = .guard
-            answer.flags = [.repeatGuard]
-        }
-        answer.attempts = outcome.attempts
-        answer.tokens = generated.ids.count
-        answer.score.minimumLogProbability =
-            generated.logProbabilities.min().map(Double.init) ?? -1
-        answer.score.meanLogProbability = generated.meanLogProbability
-        return answer
-    }
-
-    /// A number that belongs to what the frames show, whatever the file is called and whoever asks.
-    private func seed(_ framesDigest: String) -> UInt64 {
-        Hexadecimal.sha256([Array("retry".utf8), Array(framesDigest.utf8)]).prefix(8)
-            .reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    private func isStopped(_ ids: [Int]) -> Bool {
-        let stops = pipeline.decoding.stop
-        guard !stops.isEmpty, let text = try? decode(ids) else { return false }
-        return stops.contains { text.contains($0) }
-    }
-
-    /// What the language model has written, up to the first stop text.
-    private func raw(_ ids: [Int]) throws -> String {
-        try pipeline.decoding.stop.reduce(decode(ids)) { text, stop in
-            PromptTemplate.split(text, at: stop).first ?? text
-        }
-    }
-
-    /// The text of generated ids; an embedding may have more rows than there are tokens, and those say nothing.
-    private func decode(_ ids: [Int]) throws -> String {
-        let known = ids.filter { tokenizer.token(of: $0) != nil }
-        return try tokenizer.decode(known, skipSpecialTokens: true)
-    }
-
-    private var strategy: DecodingStrategy {
-        switch pipeline.decoding.strategy {
-        case .greedy: .greedy
-        case .beam(let width):
-            .beam(count: width, lengthPenalty: pipeline.decoding.lengthPenalty)
-        case .sample(let temperature, let topP, let seed):
-            .sampling(temperature: temperature, topK: 0, topP: topP, seed: seed)
-        }
     }
 }
 

@@ -5,6 +5,8 @@ import WadeFlamingo
 struct GuardedGeneration {
     /// The tests, and how many attempts there are.
     let guardian: AnswerGuard
+    /// Whether answers are whole however they end, as those that have a form are: then nothing is cut off.
+    var keepsWhole = false
     /// The answer that a record would have for these ids.
     let text: ([Int]) throws -> String
     /// Generates once; the function that it is given sees the ids after each token and may end the answer.
@@ -75,13 +77,16 @@ struct GuardedGeneration {
     private func judged(_ generated: Generated) throws -> Attempt {
         let whole = try text(generated.ids)
         var attempt = Attempt(generated: generated)
-        if let loop = generated.loop {
+        if keepsWhole {
+            let isLoop = generated.finish == .repetition
+            if isLoop || compressesTooWell(whole) { attempt.fault = .repetitive }
+        } else if let loop = generated.loop {
             attempt.generated = generated.cut(to: loop.keptCount)
             // A loop that begins behind the answer, such as one question after the other, takes nothing from it.
             let isHarmless = try !whole.isEmpty && text(attempt.generated.ids) == whole
             if !isHarmless { attempt.fault = .repetitive }
         }
-        if try compressesTooWell(text(attempt.generated.ids)) {
+        if try !keepsWhole && compressesTooWell(text(attempt.generated.ids)) {
             attempt.fault = .repetitive
             let ids = attempt.generated.ids
             let count = try ids.indices.first { try compressesTooWell(text(Array(ids[...$0]))) }

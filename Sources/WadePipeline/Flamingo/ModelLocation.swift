@@ -8,27 +8,52 @@ package struct ModelLocation: Sendable {
     /// The folder.
     package let folder: String
 
-    /// The bundle called `model`: a folder when it has a slash or is one, else a name below `WADE_MODELS` or the user's data folder.
-    /// Throws `file` when it is nowhere.
+    /// The model that ships with Wade and answers where none is named.
+    package static let standard = "flaminglet"
+
+    /// The folder beside the program that the package's resources are built into.
+    private static let resources = "wade_WadePipeline.resources"
+
+    /// The bundle called `model`: a folder when it has a slash or is one, else a name below `WADE_MODELS`, the user's data folder,
+    /// the resources beside the program, or `share/wade/models` where the program is installed in a `bin`. Throws `file` when it
+    /// is nowhere.
     package init(_ model: String) throws(PipelineError) {
-        let environment = ProcessInfo.processInfo.environment
-        let data =
-            environment["XDG_DATA_HOME"] ?? (environment["HOME"] ?? "") + "/.local/share"
-        var places = [model]
-        if !model.contains("/") {
-            places += [environment["WADE_MODELS"], data + "/wade/models"]
-                .compactMap { $0 }.map { $0 + "/" + model }
-        }
+        try self.init(
+            model, environment: ProcessInfo.processInfo.environment,
+            // The link names the program itself, however it was called.
+            program: try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    }
+
+    /// As above, for a program at the path `program`, nil when nobody knows.
+    init(_ model: String, environment: [String: String], program: String?) throws(PipelineError) {
+        let places = Self.places(model, environment: environment, program: program)
         let found = places.first { place in
             let file = PathBytes(place).appending(PathBytes("config.json"))
             return (try? FileStatus.of(file, followingLinks: true))?.kind == .regular
         }
         guard let found else {
+            let advice =
+                model == Self.standard
+                ? "; it ships in \(Self.resources), which belongs beside the program" : ""
             throw .file(
                 path: model, action: "find the model",
-                reason: "found no config.json in \(places.joined(separator: ", "))")
+                reason: "found no config.json in \(places.joined(separator: ", "))\(advice)")
         }
         folder = found
+    }
+
+    private static func places(_ model: String, environment: [String: String], program: String?)
+        -> [String]
+    {
+        guard !model.contains("/") else { return [model] }
+        let data =
+            environment["XDG_DATA_HOME"] ?? (environment["HOME"] ?? "") + "/.local/share"
+        var folders = [environment["WADE_MODELS"], data + "/wade/models"].compactMap { $0 }
+        if let program {
+            let beside = PathBytes(program).folder
+            folders += [beside.text + "/" + resources, beside.folder.text + "/share/wade/models"]
+        }
+        return [model] + folders.map { $0 + "/" + model }
     }
 
     /// Weights of at most so many bytes are hashed at every run (a fifth of a second); of larger ones the bundle's own hash is taken,
@@ -56,7 +81,8 @@ package struct ModelLocation: Sendable {
         }
         return ModelIdentity(
             name: configuration.name, weightsSHA256: weights,
-            numericsVersion: "2 " + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+            numericsVersion: Program.numericsVersion + " "
+                + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
     }
 
     /// Bytes of the weights' files.
@@ -93,9 +119,11 @@ package struct ModelLocation: Sendable {
     }
 }
 
-/// Cuts files as `segmentation` says; `decoders` open them.
-package func clipCutter(_ segmentation: Segmentation, decoders: DecoderPool) -> ClipCutter {
-    { source in
+/// Cuts files as `segmentation` says; `decoders` open those that `cache` does not know.
+package func clipCutter(
+    _ segmentation: Segmentation, decoders: DecoderPool, cache: CacheFolder? = nil
+) -> ClipCutter {
+    let cut: ClipCutter = { source in
         do throws(VideoError) {
             let (spans, _) = try decoders.read(path: source.path.bytes) {
                 (video) throws(VideoError) in try video.spans(segmentation)
@@ -105,4 +133,6 @@ package func clipCutter(_ segmentation: Segmentation, decoders: DecoderPool) -> 
             return .failure(ClipFailure(error))
         }
     }
+    guard let kept = cache.map({ SpanCache($0, segmentation) }) else { return cut }
+    return { kept.spans(of: $0, cut: cut) }
 }

@@ -39,8 +39,10 @@ package struct FrameInspection: Sendable {
     package func contactSheet(preprocessing: Preprocessing?) throws -> RGBImage {
         let frames = clips.flatMap { clip in
             clip.sampled.frames.map { frame in
+                // A sheet of 4K frames has to stay a picture one can open.
                 ContactSheet.Frame(
-                    picture: preprocessing?.picture(frame.image) ?? thumbnail(of: frame.image),
+                    picture: preprocessing?.picture(frame.image)
+                        ?? frame.image.thumbnail(longest: 240),
                     seconds: frame.time)
             }
         }
@@ -112,14 +114,5 @@ package struct FrameInspection: Sendable {
             JSONMember("rgb_mean", .array(mean)),
             JSONMember("sha256", .string(Hexadecimal.text(SHA256.hash(data: pixels)))),
         ])
-    }
-
-    /// At most 240 pixels on the longer side, so that a sheet of 4K frames stays a picture one can open.
-    private func thumbnail(of image: RGBImage) -> RGBImage {
-        let longer = max(image.width, image.height)
-        guard longer > 240 else { return image }
-        return image.resized(
-            width: max(image.width * 240 / longer, 1), height: max(image.height * 240 / longer, 1),
-            filter: .bicubic)
     }
 }

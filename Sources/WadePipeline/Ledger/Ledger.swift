@@ -32,6 +32,8 @@ package struct Ledger: Sendable {
 
     private(set) var entries: [LedgerKey: Entry] = [:]
     private var contents: [UInt64: LedgerKey] = [:]
+    /// Where files were, with size and time, that took too long to read, by the keys of their latest records.
+    private var unread: [LedgerKey: UInt64] = [:]
     /// Whether any record is about a file whose content could not be read.
     private(set) var holdsUnreadable = false
     /// The greatest `run.seq`; -1 in an empty output.
@@ -52,9 +54,12 @@ package struct Ledger: Sendable {
     /// holds lines and none is an annotation record: a run must never append to, or cut, somebody's other file.
     package init(readingFrom path: PathBytes) throws(PipelineError) {
         do {
-            var reader = LineReader(try OpenFile(path, for: .reading))
+            let file = try OpenFile(path, for: .reading)
+            let size = try file.status().size
+            var reader = LineReader(file)
             let rest = try reader.forEachLine { offset, scan in
                 add(scan, at: offset)
+                if lines == 1000 { reserve(offset > 0 ? 1000 * (size / offset) : 0) }
             }
             wholeBytes = rest.offset
             torn = rest.bytes
@@ -69,6 +74,13 @@ package struct Ledger: Sendable {
                 path: path.shown, action: "use as output",
                 reason: "found a file that holds no annotation records, expected none or ours")
         }
+    }
+
+    /// Makes room for so many lines, within reason: growing step by step copies everything each time.
+    private mutating func reserve(_ count: Int) {
+        let count = min(count + count / 8, 1 << 22)
+        entries.reserveCapacity(count)
+        contents.reserveCapacity(count)
     }
 
     private mutating func add(_ scan: LineScan, at offset: Int) {
@@ -87,6 +99,7 @@ package struct Ledger: Sendable {
         if line.content == .none { holdsUnreadable = true }
         let old = entries[line.key]
         if let old, old.sequence > line.sequence { return }
+        if line.content == .none { unread[line.key] = line.isUnread ? line.place : nil }
         let isSame = old?.version == line.version && old?.failure == line.failure
         let earlier = isSame ? old?.failures ?? 0 : 0
         entries[line.key] = Entry(
@@ -100,6 +113,16 @@ package struct Ledger: Sendable {
     func content(of path: PathBytes, status: FileStatus) -> [UInt8]? {
         let identity = PathIdentity(path, modified: status.modified)
         return contents[identity.placeHash(bytes: status.size)]?.bytes
+    }
+
+    /// Whether any file's bytes took too long to read.
+    var holdsUnread: Bool { !unread.isEmpty }
+
+    /// Whether the record under `key` says that the bytes of the file at `path` took too long to read when it had this size and time.
+    func isUnread(_ key: LedgerKey, path: PathBytes, status: FileStatus) -> Bool {
+        guard let place = unread[key] else { return false }
+        return place
+            == PathIdentity(path, modified: status.modified).placeHash(bytes: status.size)
     }
 
     /// Whether there is a current record under `key`.

@@ -25,6 +25,8 @@ struct LedgerLine {
     var isRetryable = false
     /// Whether the line takes a record back.
     var isRemoved = false
+    /// Whether the line says that the file's bytes took too long to read.
+    var isUnread: Bool { isError && content == .none && failure == Self.timeout }
 
     /// The line that `line` stands at the start of; nil when it is no annotation record.
     init?(_ line: LineScan) {
@@ -77,7 +79,11 @@ struct LedgerLine {
                 sequence = value
                 found = 1
             } else if scan.equals(name, "wade_version") {
-                if let text = scan.string() { version = scan.hash(text) }
+                if let text = scan.string() {
+                    version =
+                        scan.equals(text, Self.currentVersionText)
+                        ? Self.currentVersion : scan.hash(text)
+                }
             } else {
                 scan.skipValue()
             }
@@ -116,9 +122,14 @@ struct LedgerLine {
         return codes.firstIndex(of: hash).map { UInt8(truncatingIfNeeded: $0) }
     }
 
+    private static let timeout = FailureCode.allCases.firstIndex(of: .timeout).map {
+        UInt8(truncatingIfNeeded: $0)
+    }
+
     /// Hashes of the error codes, in the order of the list.
     private static let codes = FailureCode.allCases.map { Self.hash(of: $0.rawValue) }
 
+    private static let currentVersionText = Array(Program.version.utf8)
     /// The hash of the version that runs.
     static let currentVersion = hash(of: Program.version)
 
@@ -127,7 +138,8 @@ struct LedgerLine {
     }
 
     private mutating func readVideo(_ scan: inout LineScan) -> Int {
-        var identity = PathIdentity()
+        let nothing = 0..<0
+        var (path, escaped, modified) = (nothing, nothing, nothing)
         var bytes = 0
         var found = 0
         scan.members { name, scan in
@@ -137,41 +149,49 @@ struct LedgerLine {
                 guard let text = scan.string(), text.count == 71 else { return }
                 content = scan.key(text.dropFirst(7)) ?? .none
             } else if scan.equals(name, "mtime") {
-                if let text = scan.string() { identity.modified = scan.hash(text) }
+                modified = scan.string() ?? nothing
             } else if scan.equals(name, "path") {
                 guard let text = scan.string() else { return }
-                identity.path = scan.hash(text)
+                path = text
                 found = 1
             } else if scan.equals(name, "path_bytes_b64") {
-                if let text = scan.string() { identity.escaped = scan.hash(text) }
+                escaped = scan.string() ?? nothing
             } else {
                 scan.skipValue()
             }
         }
-        path = identity.pathHash
-        place = identity.placeHash(bytes: bytes)
+        let identity = PathIdentity(scan, path: path, escaped: escaped)
+        self.path = identity.pathHash
+        place = identity.placeHash(bytes: bytes) { scan.hash(modified, into: &$0) }
         return found
     }
 }
 
 /// Hashes of where a file is, equal for a record's members and for the file itself; valid in one process only.
 struct PathIdentity {
-    /// Hash of the record's `path` as it is spelled on the line.
-    var path: UInt64 = 0
-    /// Hash of `path_bytes_b64`.
-    var escaped: UInt64 = 0
-    /// Hash of `mtime`.
-    var modified: UInt64 = 0
-
-    /// The identity of no file.
-    init() {}
+    /// After the record's `path` as it is spelled on the line, and `path_bytes_b64`.
+    private var hasher = Hasher()
+    private var modified: [UInt8] = []
 
     /// The identity of the file at `relativePath` that was changed last at `modified`.
     init(_ relativePath: PathBytes, modified: String = "") {
         let spelled = (try? JSONWriter.bytes(of: .string(relativePath.text))) ?? []
-        path = Self.hash(Array(spelled.dropFirst().dropLast()))
-        escaped = Self.hash(Array(relativePath.base64WhenLossy.utf8))
-        self.modified = Self.hash(Array(modified.utf8))
+        Self.add(Array(spelled.dropFirst().dropLast()), to: &hasher)
+        Self.add(Array(relativePath.base64WhenLossy.utf8), to: &hasher)
+        self.modified = Array(modified.utf8)
+    }
+
+    /// The identity that `line` says with the texts at these places.
+    init(_ line: LineScan, path: Range<Int>, escaped: Range<Int>) {
+        line.hash(path, into: &hasher)
+        line.hash(escaped, into: &hasher)
+    }
+
+    private static func add(_ bytes: [UInt8], to hasher: inout Hasher) {
+        unsafe bytes.withUnsafeBufferPointer { buffer in
+            let scan = unsafe LineScan(buffer)
+            scan.hash(0..<scan.count, into: &hasher)
+        }
     }
 
     static func hash(_ bytes: [UInt8]) -> UInt64 {
@@ -183,18 +203,19 @@ struct PathIdentity {
 
     /// The hash of the path alone.
     var pathHash: UInt64 {
-        var hasher = Hasher()
-        hasher.combine(path)
-        hasher.combine(escaped)
+        let hasher = hasher
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
-    /// The hash of path, size and time.
+    /// The hash of path, time of last change and size.
     func placeHash(bytes: Int) -> UInt64 {
-        var hasher = Hasher()
-        hasher.combine(path)
-        hasher.combine(escaped)
-        hasher.combine(modified)
+        placeHash(bytes: bytes) { Self.add(modified, to: &$0) }
+    }
+
+    /// The same with the time that `addTime` adds.
+    func placeHash(bytes: Int, addTime: (inout Hasher) -> Void) -> UInt64 {
+        var hasher = hasher
+        addTime(&hasher)
         hasher.combine(bytes)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }

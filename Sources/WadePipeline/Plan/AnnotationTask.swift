@@ -16,11 +16,14 @@ package struct AnnotationTask: Sendable, Equatable {
     package var template: PromptTemplate
     /// Most tokens that are generated.
     package var maxNewTokens: Int
+    /// The form that the answer is kept in while it is written; nil for free words.
+    package var format: AnswerFormat?
 
     /// A task with the defaults of OpenFlamingo's evaluation: its templates, 20 tokens for captions and 5 for answers.
     package init(
         id: String, type: AnnotationRecord.TaskType, question: String = "", questionID: Int = -1,
-        choices: [String] = [], template: PromptTemplate? = nil, maxNewTokens: Int? = nil
+        choices: [String] = [], template: PromptTemplate? = nil, maxNewTokens: Int? = nil,
+        format: AnswerFormat? = nil
     ) {
         self.id = id
         self.type = type
@@ -28,7 +31,14 @@ package struct AnnotationTask: Sendable, Equatable {
         self.questionID = questionID
         self.choices = choices
         self.template = template ?? .standard(for: type, hasQuestion: !question.isEmpty)
-        self.maxNewTokens = maxNewTokens ?? (type == .caption ? 20 : 5)
+        self.maxNewTokens =
+            maxNewTokens ?? format?.defaultTokens ?? (type == .caption ? 20 : 5)
+        self.format = format
+    }
+
+    /// The answers to choose from, whether they are scored or written: a record's `task.choices`.
+    package var answerChoices: [String] {
+        choices.isEmpty ? format?.choiceTexts ?? [] : choices
     }
 }
 

@@ -3,10 +3,10 @@ internal import WadeTensor
 internal import WadeVideo
 
 extension Pipeline {
-    /// OpenFlamingo's prompt without demonstrations, 8 frames, greedy; the model is still to be set.
+    /// OpenFlamingo's prompt without demonstrations, 8 frames, greedy, by the model that ships with Wade.
     package init(asking question: String) {
         self.init(
-            name: "ask", model: "", precision: .float32,
+            name: "ask", model: ModelLocation.standard, precision: .float32,
             tasks: [AnnotationTask(id: "ask", type: .vqa, question: question)],
             demonstrations: [], sampling: .uniform(count: 8), segmentation: .whole,
             decoding: Decoding(), customID: "")

@@ -38,8 +38,10 @@ struct DemonstrationReader {
         }
         var demonstration = Demonstration(
             id: try members["id"]?.text() ?? "d\(number)", clip: nil,
-            answers: try readTexts(answers),
-            questions: try members["questions"].map(readTexts) ?? [:])
+            answers: try readTexts(answers, isAnswers: true),
+            questions: try members["questions"].map { (field) throws(PipelineError) in
+                try readTexts(field)
+            } ?? [:])
         if let clip = members["clip"] {
             let path = PathBytes(try clip.text()).absolute(below: folder)
             guard isFile(path) else {
@@ -51,11 +53,25 @@ struct DemonstrationReader {
     }
 
     /// Texts by task id; an id that no task has is an error.
-    private func readTexts(_ field: YAMLField) throws(PipelineError) -> [String: String] {
+    private func readTexts(_ field: YAMLField, isAnswers: Bool = false) throws(PipelineError)
+        -> [String: String]
+    {
         let texts = try field.members(tasks.map(\.id))
         var read: [String: String] = [:]
-        for (id, text) in texts { read[id] = try text.text() }
+        for (id, text) in texts {
+            read[id] = try text.text()
+            if isAnswers, let expected = misfit(read[id] ?? "", task: id) {
+                throw text.wrong(expected)
+            }
+        }
         return read
+    }
+
+    /// What an answer to `task` should have been, if `text` does not have its form: the model would be shown what it may not write.
+    private func misfit(_ text: String, task: String) -> String? {
+        guard let format = tasks.first(where: { $0.id == task })?.format, !format.admits(text)
+        else { return nil }
+        return "an answer of the form that task \(task) asks for"
     }
 
     private func readLines(_ path: PathBytes) throws(PipelineError) -> [Demonstration] {
@@ -101,6 +117,10 @@ struct DemonstrationReader {
                 demonstration.clip = clipPath
             case ("answers", .object(let texts)):
                 demonstration.answers = try readTexts(texts, place: place)
+                for (task, text) in demonstration.answers.sorted(by: { $0.key < $1.key }) {
+                    guard let expected = misfit(text, task: task) else { continue }
+                    throw .pipeline(place: place, found: text.shownShort, expected: expected)
+                }
             case ("questions", .object(let texts)):
                 demonstration.questions = try readTexts(texts, place: place)
             default:

@@ -6,7 +6,7 @@ package import WadeVideo
 package struct Pipeline: Sendable, Equatable {
     /// The pipeline's name: the file's name unless it gives one.
     package var name: String
-    /// A model bundle's name, or its folder.
+    /// A model bundle's name, or its folder; default `flaminglet`, which ships with Wade.
     package var model: String
     /// Precision of the model's weights and products; default `float32`.
     package var precision: Precision
@@ -22,6 +22,8 @@ package struct Pipeline: Sendable, Equatable {
     package var decoding: Decoding
     /// Template of `custom_id`: `{id}`, `{index}` and `{task}` are filled in; empty if unused.
     package var customID: String
+    /// What is measured about answers, and which are withheld; default what costs nothing.
+    package var confidence = Confidence()
 
     /// The demonstrations that answer `task`, in the order of the prompt.
     package func demonstrations(for task: AnnotationTask) -> [Demonstration] {

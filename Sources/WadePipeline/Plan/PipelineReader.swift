@@ -24,18 +24,16 @@ struct PipelineReader {
     func read() throws(PipelineError) -> Pipeline {
         let members = try root.members([
             "name", "model", "precision", "tasks", "demonstrations", "sampling", "segmentation",
-            "decoding", "output",
+            "decoding", "confidence", "output",
         ])
-        guard let model = members["model"] else {
-            throw root.wrong("`model`, a bundle's name or folder", found: "no `model`")
-        }
         guard let tasks = members["tasks"] else {
             throw root.wrong("`tasks`, a list", found: "no `tasks`")
         }
         let decoding = try members["decoding"].map(readDecoding)
         let readTasks = try readTasks(tasks, maxNewTokens: decoding?.maxNewTokens)
-        return Pipeline(
-            name: try members["name"]?.text() ?? path.stem.text, model: try readModel(model),
+        var pipeline = Pipeline(
+            name: try members["name"]?.text() ?? path.stem.text,
+            model: try members["model"].map(readModel) ?? ModelLocation.standard,
             precision: try members["precision"]?.word() ?? .float32, tasks: readTasks,
             demonstrations: try DemonstrationReader(folder: folder, tasks: readTasks)
                 .read(members["demonstrations"]),
@@ -43,6 +41,13 @@ struct PipelineReader {
             segmentation: try members["segmentation"].map(readSegmentation) ?? .whole,
             decoding: decoding?.decoding ?? Decoding(),
             customID: try members["output"].map(readCustomID) ?? "")
+        if let field = members["confidence"] {
+            pipeline.confidence = try Confidence(field)
+            try pipeline.confidence.check(
+                field, tasks: readTasks, count: { pipeline.demonstrations(for: $0).count },
+                clips: { pipeline.demonstrations(for: $0).filter { $0.clip != nil }.count })
+        }
+        return pipeline
     }
 
     /// A name stays a name; a path (anything with a slash) is taken from the pipeline's folder.
@@ -72,7 +77,8 @@ struct PipelineReader {
         -> AnnotationTask
     {
         let members = try field.members([
-            "id", "type", "question", "question_id", "choices", "template", "max_new_tokens",
+            "id", "type", "question", "question_id", "choices", "answer", "template",
+            "max_new_tokens",
         ])
         guard let idField = members["id"], let typeField = members["type"] else {
             throw field.wrong("`id` and `type`", found: "a task without them")
@@ -93,7 +99,13 @@ struct PipelineReader {
             questionID: try members["question_id"]?.integer(in: 0...Int.max) ?? -1,
             choices: try readChoices(members["choices"], type: type, task: field),
             template: try members["template"].map(readTemplate),
-            maxNewTokens: try members["max_new_tokens"]?.integer(in: 1...2048) ?? maxNewTokens)
+            maxNewTokens: try members["max_new_tokens"]?.integer(in: 1...2048) ?? maxNewTokens,
+            format: try members["answer"].map { (answer) throws(PipelineError) in
+                guard type != .classify else {
+                    throw answer.wrong("`choices` in a classify task, which writes nothing")
+                }
+                return try AnswerFormatReader(folder: folder).read(answer)
+            })
     }
 
     private func readChoices(

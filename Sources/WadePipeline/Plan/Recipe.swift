@@ -57,8 +57,13 @@ package struct Recipe: Sendable, Equatable {
             "max_new_tokens": .integer(task.type == .classify ? 0 : task.maxNewTokens),
             "demonstrations": .array(described),
         ]
-        id = String(
-            Hexadecimal.text(Hexadecimal.sha256([try JSONWriter.bytes(of: content)])).prefix(16))
+        // What is not asked for is not mentioned, so that the recipes of earlier versions stay what they were.
+        var further: [JSONValue] = []
+        if pipeline.confidence != Confidence() { further.append(pipeline.confidence.description) }
+        if let format = task.format { further.append(format.description) }
+        var parts = [try JSONWriter.bytes(of: content)]
+        for value in further { parts.append(try JSONWriter.bytes(of: value)) }
+        id = String(Hexadecimal.text(Hexadecimal.sha256(parts)).prefix(16))
         demonstrationsID =
             demonstrations.isEmpty
             ? "" : String(Hexadecimal.text(Hexadecimal.sha256([set])).prefix(16))
@@ -84,7 +89,7 @@ package struct Recipe: Sendable, Equatable {
 
 extension FrameSampling {
     /// What a recipe says about the choice of frames.
-    fileprivate var description: JSONValue {
+    var description: JSONValue {
         switch self {
         case .uniform(let count): ["uniform": .integer(count)]
         case .rate(let perSecond, let limit):
@@ -96,7 +101,7 @@ extension FrameSampling {
 
 extension Segmentation {
     /// What a recipe says about cutting files.
-    fileprivate var description: JSONValue {
+    var description: JSONValue {
         switch self {
         case .whole: .string("whole")
         case .windows(let length, let stride):

@@ -140,7 +140,10 @@ package struct YAMLField {
         return mapping.map { key, value in
             (
                 YAMLField(node: key, file: file, position: mapping.mark, name: name),
-                YAMLField(node: value, file: file, position: key.mark, name: name)
+                YAMLField(
+                    node: value, file: file, position: key.mark,
+                    name: [name, Self.escaped(String((key.scalar?.string ?? "").prefix(40)))]
+                        .filter { !$0.isEmpty }.joined(separator: "."))
             )
         }
     }
@@ -149,6 +152,12 @@ package struct YAMLField {
 
     /// Whether named values stand here.
     package var isMapping: Bool { if case .mapping = node { true } else { false } }
+
+    /// A single value that is not in quotes, as it is written; nil for anything else.
+    var plainText: String? {
+        guard let scalar = node.scalar, scalar.style == .plain else { return nil }
+        return scalar.string
+    }
 
     /// Whether the word `off` stands here.
     var isOff: Bool { node.scalar?.string == "off" }
@@ -191,6 +200,15 @@ package struct YAMLField {
             range.contains(number)
         else { throw wrong("a number from \(range.lowerBound) to \(range.upperBound)") }
         return number
+    }
+
+    /// `true` or `on`, `false` or `off`.
+    func flag() throws(PipelineError) -> Bool {
+        switch node.scalar?.string {
+        case "true", "on": return true
+        case "false", "off": return false
+        default: throw wrong("true or false")
+        }
     }
 
     /// One word of a closed list.

@@ -3,7 +3,8 @@ import Foundation
 
 /// A JSON Schema (draft 2020-12, the keywords that `annotation.schema.json` uses); any other keyword is refused.
 struct RecordSchema {
-    private let root: Rule
+    /// What the whole value must be.
+    let root: Rule
 
     /// A complaint about a value: the field, what was found, what was expected.
     struct Complaint: Equatable {
@@ -15,7 +16,8 @@ struct RecordSchema {
         var expected: String
     }
 
-    private indirect enum Rule {
+    /// What a value must be.
+    indirect enum Rule {
         case kind(String, least: Int64?, most: Int64?, pattern: Pattern?)
         case words([String])
         case list(Rule)
@@ -23,7 +25,7 @@ struct RecordSchema {
     }
 
     /// A regular expression with its source for messages.
-    private struct Pattern {
+    struct Pattern {
         let source: String
         let regex: Regex<AnyRegexOutput>
     }

@@ -8,11 +8,18 @@ package enum SchemaReader: String, CaseIterable, Sendable {
     case huggingFace = "huggingface"
     /// The `columns` of DuckDB's `read_json`.
     case duckDB = "duckdb"
+    /// The columns of `wade export --to parquet-ready` and `--to csv`, each with its Arrow type.
+    case parquetReady = "parquet-ready"
 
     /// The schema as this reader takes it, with a line end.
     package func schema() throws -> String {
         let bytes = PackageResources.annotation_schema_json
         guard self != .jsonSchema else { return String(decoding: bytes, as: UTF8.self) }
+        if self == .parquetReady {
+            let columns = try Self.columns().map { JSONMember($0.name, .string($0.type)) }
+            return String(decoding: try JSONWriter.bytes(of: .object(columns)), as: UTF8.self)
+                + "\n"
+        }
         let schema = try JSONReader.read(bytes)
         guard case .object(let members) = schema["properties"] else {
             throw PipelineError.record(
@@ -25,6 +32,33 @@ package enum SchemaReader: String, CaseIterable, Sendable {
                     ? try feature(member.value) : .string(try column(member.value)))
         }
         return String(decoding: try JSONWriter.bytes(of: .object(columns)), as: UTF8.self) + "\n"
+    }
+
+    /// A member of the record as a column of a table.
+    struct Column: Sendable, Equatable {
+        /// The member's names with `_` between them, such as `video_path`.
+        let name: String
+        /// The member's names.
+        let path: [String]
+        /// Its type as Arrow names it; lists are texts, since an empty one has no type.
+        let type: String
+    }
+
+    /// All members of the record as columns, in the order of their names.
+    static func columns() throws -> [Column] {
+        let schema = try JSONReader.read(PackageResources.annotation_schema_json)
+        return try columns(schema, path: []).sorted { $0.name < $1.name }
+    }
+
+    private static func columns(_ rule: JSONValue, path: [String]) throws -> [Column] {
+        switch try Kind(rule) {
+        case .members(let members):
+            return try members.flatMap { try columns($0.value, path: path + [$0.name]) }
+        case .list:
+            return [Column(name: path.joined(separator: "_"), path: path, type: "string")]
+        case .value(let value):
+            return [Column(name: path.joined(separator: "_"), path: path, type: value.arrow)]
+        }
     }
 
     /// A type as `datasets` spells it; a list is written as a list of one element, which every version reads.

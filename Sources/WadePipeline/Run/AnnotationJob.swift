@@ -44,6 +44,8 @@ package struct AnnotationJob: Sendable {
             }
         }
         let lock = try RunLock(output: output)
+        // A night's work is not to end with the news that its summary has no place.
+        try RunSummary.requirePlace(besides: output)
         let startedAt = Timestamp.now()
         var ledger = try Ledger(readingFrom: output)
         let summary = try naming {
@@ -81,27 +83,44 @@ package struct AnnotationJob: Sendable {
         plan.arrange(by: ledger)
         let budget = settings.memory.map { MemoryBudget(total: $0) }
         let decoders = DecoderPool(
-            capacity: settings.workers, limits: settings.videoLimits, budget: budget)
+            capacity: settings.workers, limits: settings.videoLimits, budget: budget,
+            clipMemory: settings.clipMemoryLimit)
         let memory = budget.map {
-            RunMemory($0, decoders: decoders, workers: settings.workers)
+            RunMemory(
+                $0, decoders: decoders, workers: settings.workers,
+                clipMemory: settings.clipMemoryLimit ?? DecoderMemory.unbounded)
         }
         try memory?.settle(more: try ModelLocation(pipeline.model).weightBytes())
+        let cache = try settings.cache.flatMap { try CacheFolder.open($0) }
         let run = AnnotationRun<Tensor>(
             plan: plan, ledger: ledger,
-            cut: clipCutter(pipeline.segmentation, decoders: decoders), stop: stop)
-        return try run.run(
+            cut: clipCutter(pipeline.segmentation, decoders: decoders, cache: cache), stop: stop)
+        var summary = try run.run(
             writer: writer, isReadable: !isStream,
             annotator: {
-                // Before the first record is written: what no file can change is no matter of records.
-                do throws(VideoError) { _ = try decoders.idleMemory() } catch {
-                    if error.isFaultOfSystem { throw PipelineError.system(error.message) }
+                let bundle = try ModelBundle(path: model)
+                let kept = try cache.map {
+                    try VisualTokenCache(
+                        $0, bundle.configuration, weightsSHA256: plan.model.weightsSHA256,
+                        pipeline: pipeline)
                 }
+                // Before the first record is written: what no file can change is no matter of records. With clips in the cache
+                // it may be that no decoder is needed.
+                if kept?.isEmpty ?? true { try requireDecoder(decoders) }
                 try ModelLocation(pipeline.model).requireRecordedWeights()
                 let annotator = try FlamingoAnnotator(
-                    bundle: ModelBundle(path: model), pipeline: pipeline, decoders: decoders)
+                    bundle: bundle, pipeline: pipeline, decoders: decoders, cache: kept)
                 try memory?.settle()
                 return annotator.annotator
             }, progress: progress)
+        summary.complaints = cache?.complaints ?? []
+        return summary
+    }
+
+    private func requireDecoder(_ decoders: DecoderPool) throws(PipelineError) {
+        do throws(VideoError) { _ = try decoders.idleMemory() } catch {
+            if error.isFaultOfSystem { throw .system(error.message) }
+        }
     }
 
     /// Errors of the model's rooms say what is wrong with its files; this says that they are the model's.
@@ -117,6 +136,7 @@ package struct AnnotationJob: Sendable {
 
     private func makePlan() throws -> (plan: RunPlan, model: String) {
         let location = try ModelLocation(pipeline.model)
+        try pipeline.checkForms(modelFolder: location.folder)
         let plan = try RunPlan(
             pipeline: pipeline, model: try location.identity(),
             findings: try ClipFinder.find(paths, output: isStream ? nil : output),

@@ -12,7 +12,10 @@ package struct RunProgress: Sendable {
 
 /// Lets an annotator answer a plan's tasks about its files.
 package struct AnnotationRun<Tokens: Sendable> {
-    private typealias Encoded = (job: ClipJob, clip: Result<EncodedClip<Tokens>, ClipFailure>?)
+    /// A clip after decoding and encoding, and what has happened to its file since its content was read.
+    private typealias Encoded = (
+        job: ClipJob, clip: Result<EncodedClip<Tokens>, ClipFailure>?, change: FileChange?
+    )
 
     private let plan: RunPlan
     private let ledger: Ledger
@@ -40,25 +43,36 @@ package struct AnnotationRun<Tokens: Sendable> {
         var journal = RecordJournal(
             writer: writer, plan: plan, ledger: ledger, isReadable: isReadable)
         var feed = ClipFeed(plan: plan, ledger: ledger, cut: cut, stop: stop)
+        progress(
+            RunProgress(
+                filesSeen: 0, filesFound: plan.findings.files.count, summary: journal.summary))
+        var isComplete = plan.findings.files.isEmpty
         while !feed.isExhausted, stop.reason == nil {
             if feed.waitForClip() {
-                try write(feed: &feed, annotator: try annotator(), &journal, progress)
+                isComplete = try write(
+                    feed: &feed, annotator: try annotator(), &journal, progress)
+            } else {
+                isComplete = feed.isExhausted
             }
         }
         try journal.finish()
-        return summary(journal.summary, feed, seconds: clock.now - start)
+        var summary = summary(journal.summary, feed, seconds: clock.now - start)
+        // A time limit that passes after the last record has ended nothing.
+        if isComplete, stop.reason == .timeLimit { summary.stop = nil }
+        return summary
     }
 
-    /// Encodes and answers until the feed has nothing more.
+    /// Encodes and answers until the feed has nothing more or a stop is wished; whether everything was written.
     private func write(
         feed: inout ClipFeed, annotator: Annotator<Tokens>, _ journal: inout RecordJournal,
         _ progress: (RunProgress) -> Void
-    ) throws(PipelineError) {
+    ) throws(PipelineError) -> Bool {
         let encoders = WorkerPool<ClipJob, Encoded>(
             workers: plan.settings.workers, inFlight: plan.settings.workers + annotator.batch
         ) { job in
-            guard job.needsEncoding, let source = job.source else { return (job, nil) }
-            return (job, annotator.encode(source, job.span))
+            guard job.needsEncoding, let source = job.source else { return (job, nil, nil) }
+            let clip = annotator.encode(source, job.span)
+            return (job, clip, source.identity.change(at: source.path))
         }
         var isFinished = false
         while !isFinished, stop.reason == nil {
@@ -77,6 +91,7 @@ package struct AnnotationRun<Tokens: Sendable> {
                     filesSeen: feed.filesSeen, filesFound: plan.findings.files.count,
                     summary: journal.summary))
         }
+        return isFinished
     }
 
     /// Asks everything about the clips of a batch at once and writes the lines clip by clip.
@@ -84,14 +99,14 @@ package struct AnnotationRun<Tokens: Sendable> {
         _ batch: [Encoded], by annotator: Annotator<Tokens>, _ journal: inout RecordJournal
     ) throws(PipelineError) {
         var questions: [ClipQuestion<Tokens>] = []
-        for (job, clip) in batch {
+        for (job, clip, change) in batch {
             if let failure = job.failure, failure.isFaultOfSystem {
                 throw .system(failure.message)
             }
             if case .failure(let failure) = clip, failure.isFaultOfSystem {
                 throw .system(failure.message)
             }
-            guard case .success(let clip) = clip else { continue }
+            guard change == nil, case .success(let clip) = clip else { continue }
             for line in job.lines where line.isQuestion {
                 questions.append(
                     ClipQuestion(
@@ -102,14 +117,21 @@ package struct AnnotationRun<Tokens: Sendable> {
         let answers = questions.isEmpty ? [] : annotator.answer(questions)
         precondition(answers.count == questions.count, "one answer for every question")
         var next = answers.makeIterator()
-        for (job, clip) in batch {
-            if case .success = clip { journal.countClip() }
+        for (job, clip, change) in batch {
+            if let change {
+                try journal.withhold(job, because: change)
+                continue
+            }
+            if case .success(let clip) = clip { journal.countClip(isCached: clip.isCached) }
             for line in job.lines {
                 if line.isRemoval {
                     try journal.writeRemoval(job, line)
                 } else if let failure = job.failure {
                     try journal.write(
                         job, line, clip: EncodedClip<Tokens>?.none, answer: .failure(failure))
+                } else if let original = line.copyOf, journal.isWithheld(original) {
+                    // The next run makes this file the original.
+                    journal.postpone(line, of: job)
                 } else if let original = line.copyOf {
                     try journal.writeCopy(job, line, of: original)
                 } else {
@@ -143,7 +165,7 @@ package struct AnnotationRun<Tokens: Sendable> {
         for (_, reason) in plan.findings.skipped {
             summary.skipped[reason.rawValue, default: 0] += 1
         }
-        summary.deferred = feed.schedule.deferred
+        summary.deferred += feed.schedule.deferred
         summary.filesDone = feed.schedule.done
         summary.hasEarlierAnswers = feed.schedule.hasEarlierAnswers
         if feed.schedule.gone > 0 {

@@ -30,6 +30,8 @@ package struct EncodedClip<Tokens: Sendable>: Sendable {
     package var decodeMilliseconds: Int
     /// Milliseconds in the vision encoder and the resampler.
     package var visionMilliseconds: Int
+    /// Whether an earlier run encoded it.
+    package var isCached = false
 
     /// An encoded clip.
     package init(
@@ -61,6 +63,8 @@ package struct ClipQuestion<Tokens: Sendable>: Sendable {
 package struct ClipAnswer: Sendable, Equatable {
     /// Exactly what was generated; for a classification the chosen words.
     package var raw = ""
+    /// What was generated as JSON in its one spelling, when a schema was asked for.
+    package var json = ""
     /// Index into the task's choices; -1 if open-ended.
     package var choice = -1
     /// Mean token log-probability of each choice.
@@ -75,6 +79,8 @@ package struct ClipAnswer: Sendable, Equatable {
     package var score = AnnotationRecord.Score()
     /// What generation has to say.
     package var flags: [AnnotationRecord.Flag] = []
+    /// Whether the answer is too unsure to be given; `raw` and the scores then tell what it was.
+    package var isWithheld = false
     /// Milliseconds of running the prompt through the language model.
     package var prefillMilliseconds = 0
     /// Milliseconds of generation.

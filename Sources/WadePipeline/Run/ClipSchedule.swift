@@ -22,16 +22,25 @@ struct ClipJob: Sendable {
     var file: FoundFile
     /// Its content; nil when it cannot be read.
     var identity: ContentIdentity?
+    /// What it is, when its content takes too long to read.
+    var status: FileStatus?
     /// Why there is nothing to encode.
     var failure: ClipFailure?
     /// The span; nil for the whole file.
     var span: ClipSpan?
     /// Position among the file's clips.
-    var index: Int
+    var index = 0
     /// Number of the file's clips.
-    var count: Int
+    var count = 1
     /// The lines, in the order of the tasks.
     var lines: [Line]
+
+    /// A file as a whole whose content is not known.
+    init(_ file: FoundFile, failure: ClipFailure?, lines: [Line]) {
+        self.file = file
+        self.failure = failure
+        self.lines = lines
+    }
 
     /// Whether anything is to be decoded.
     var needsEncoding: Bool { failure == nil && lines.contains(where: \.isQuestion) }
@@ -70,7 +79,7 @@ struct ClipSchedule {
 
     /// What is left to do about `intaken`.
     mutating func jobs(for intaken: IntakenFile) -> [ClipJob] {
-        var jobs: [ClipJob]
+        let jobs: [ClipJob]
         switch intaken.outcome {
         case .deferred:
             deferred += 1
@@ -78,6 +87,11 @@ struct ClipSchedule {
         case .gone:
             gone += 1
             return []
+        case .parked:
+            parked += plan.pipeline.tasks.count
+            jobs = []
+        case .unread(let failure, let status):
+            jobs = self.jobs(forUnread: intaken.file, status, failure: failure)
         case .failed(let failure, nil):
             jobs = self.jobs(forUnreadable: intaken.file, failure: failure)
         case .failed(let failure, let identity?):
@@ -86,9 +100,10 @@ struct ClipSchedule {
             jobs = self.jobs(for: intaken.file, identity, spans: spans, failure: nil)
         }
         if jobs.isEmpty { done += 1 }
-        if case .failed(_, nil) = intaken.outcome { return jobs }
-        jobs += removals(for: intaken.file)
-        return jobs
+        switch intaken.outcome {
+        case .failed(_, nil), .unread, .parked: return jobs
+        default: return jobs + removals(for: intaken.file)
+        }
     }
 
     /// The records of a file that could not be read then and can now; its records are kept by its content from here on.
@@ -99,11 +114,25 @@ struct ClipSchedule {
             return ledger.holds(key) ? ClipJob.Line(task: task, key: key, isRemoval: true) : nil
         }
         guard !lines.isEmpty else { return [] }
-        return [
-            ClipJob(
-                file: file, identity: nil, failure: nil, span: nil, index: 0, count: 1,
-                lines: lines)
-        ]
+        return [ClipJob(file, failure: nil, lines: lines)]
+    }
+
+    /// A file that takes too long to read costs that time in every run, so each run that tries it says so and counts.
+    private mutating func jobs(
+        forUnread file: FoundFile, _ status: FileStatus, failure: ClipFailure
+    ) -> [ClipJob] {
+        let lines = plan.pipeline.tasks.indices.compactMap { task -> ClipJob.Line? in
+            guard plan.verdict(unread: file, status, task: task, ledger) != .parked else {
+                parked += 1
+                return nil
+            }
+            return ClipJob.Line(
+                task: task, key: plan.key(unreadable: file.relativePath, task: task))
+        }
+        guard !lines.isEmpty else { return [] }
+        var job = ClipJob(file, failure: failure, lines: lines)
+        job.status = status
+        return [job]
     }
 
     /// A file that still cannot be read is looked at in every run and written down once.
@@ -113,11 +142,7 @@ struct ClipSchedule {
             return ledger.holds(key) ? nil : ClipJob.Line(task: task, key: key)
         }
         guard !lines.isEmpty else { return [] }
-        return [
-            ClipJob(
-                file: file, identity: nil, failure: failure, span: nil, index: 0, count: 1,
-                lines: lines)
-        ]
+        return [ClipJob(file, failure: failure, lines: lines)]
     }
 
     private mutating func jobs(
@@ -135,9 +160,11 @@ struct ClipSchedule {
             }
             guard !lines.isEmpty else { return nil }
             let span = spans.flatMap { index < $0.count ? $0[index] : nil }
-            return ClipJob(
-                file: file, identity: identity, failure: failure, span: span, index: index,
-                count: count, lines: lines)
+            var job = ClipJob(file, failure: failure, lines: lines)
+            job.identity = identity
+            job.span = span
+            (job.index, job.count) = (index, count)
+            return job
         }
     }
 

@@ -9,6 +9,10 @@ struct IntakenFile: Sendable {
         case deferred
         /// It was found and has been deleted since.
         case gone
+        /// Its bytes took too long to read, with what it was then.
+        case unread(ClipFailure, FileStatus)
+        /// Its bytes took too long to read in more runs than are to be tried, and it has not changed since.
+        case parked
         /// It cannot be read or cut; with its identity when the bytes could be read.
         case failed(ClipFailure, ContentIdentity?)
         /// Its identity, and its clips where the pipeline cuts files and the ledger does not hold them all.
@@ -42,18 +46,34 @@ struct FileIntake: Sendable {
         if !file.isArgument, !gate.isSettled(file.path, stop: stop, isKnown: isKnown) {
             return IntakenFile(file: file, outcome: .deferred)
         }
+        if isParked(file) { return IntakenFile(file: file, outcome: .parked) }
         do {
             let identity = try ContentIdentity.read(
-                file.path, known: { ledger.content(of: file.relativePath, status: $0) }, stop: stop)
+                file.path, known: { ledger.content(of: file.relativePath, status: $0) },
+                seconds: plan.settings.fileTimeout, stop: stop)
             return IntakenFile(file: file, outcome: spans(of: file, identity))
         } catch  where error.code == .changedWhileReading && !file.isArgument {
             return IntakenFile(file: file, outcome: .deferred)
         } catch  where error.code == .timeout && stop.reason != nil {
             return IntakenFile(file: file, outcome: .deferred)
         } catch {
-            let outcome =
-                FileStatus.isMissing(file.path) ? .gone : IntakenFile.Outcome.failed(error, nil)
-            return IntakenFile(file: file, outcome: outcome)
+            if FileStatus.isMissing(file.path) { return IntakenFile(file: file, outcome: .gone) }
+            if error.code == .timeout,
+                let status = try? FileStatus.of(file.path, followingLinks: true)
+            {
+                return IntakenFile(file: file, outcome: .unread(error, status))
+            }
+            return IntakenFile(file: file, outcome: .failed(error, nil))
+        }
+    }
+
+    /// Whether no more time is to be spent on reading the file.
+    private func isParked(_ file: FoundFile) -> Bool {
+        guard ledger.holdsUnread,
+            let status = try? FileStatus.of(file.path, followingLinks: true)
+        else { return false }
+        return plan.pipeline.tasks.indices.allSatisfy { task in
+            plan.verdict(unread: file, status, task: task, ledger) == .parked
         }
     }
 
@@ -63,7 +83,13 @@ struct FileIntake: Sendable {
         }
         let source = ClipSource(
             path: file.path, relativePath: file.relativePath, identity: identity)
-        switch cut(source) {
+        let spans = cut(source)
+        switch identity.change(at: file.path) {
+        case .gone: return .gone
+        case .changed: return file.isArgument ? .failed(.changed, nil) : .deferred
+        case nil: break
+        }
+        switch spans {
         case .success(let spans) where spans.isEmpty:
             let failure = ClipFailure(
                 code: .noFrames, stage: .decode, message: "found no clips in the file")
@@ -100,6 +126,15 @@ extension RunPlan {
             content: content, index: index, boundary: pipeline.segmentation.boundary.rawValue,
             task: pipeline.tasks[task].id, recipe: recipes[task].id, copy: copy
         ).key
+    }
+
+    /// What `ledger` says about the task numbered `task` of a file whose bytes take too long to read; `missing` when it has changed since.
+    func verdict(unread file: FoundFile, _ status: FileStatus, task: Int, _ ledger: Ledger)
+        -> Ledger.Verdict
+    {
+        let key = key(unreadable: file.relativePath, task: task)
+        guard ledger.isUnread(key, path: file.relativePath, status: status) else { return .missing }
+        return ledger.verdict(on: key, retries: settings.retries)
     }
 
     /// The key of a file whose content cannot be read.

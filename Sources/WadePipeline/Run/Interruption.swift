@@ -40,13 +40,18 @@ package enum Interruption {
             }
             source.resume()
         }
-        if let seconds = limit?.maximumRuntime {
+        if let limit { watch(limit, stop, queue) }
+        return stop
+    }
+
+    /// Asks the run to stop when its time is over; at once when it is already.
+    static func watch(_ limit: TimeLimit, _ stop: StopRequest, _ queue: DispatchQueue) {
+        if let seconds = limit.maximumRuntime {
             queue.asyncAfter(deadline: .now() + .seconds(seconds)) { stop.stop(.timeLimit) }
         }
-        if let end = limit?.until {
-            let deadline = DispatchWallTime(timespec: timespec(tv_sec: end, tv_nsec: 0))
-            queue.asyncAfter(wallDeadline: deadline) { stop.stop(.timeLimit) }
-        }
-        return stop
+        guard let end = limit.until else { return }
+        if limit.secondsOver(at: time(nil)) != nil { return stop.stop(.timeLimit) }
+        let deadline = DispatchWallTime(timespec: timespec(tv_sec: end, tv_nsec: 0))
+        queue.asyncAfter(wallDeadline: deadline) { stop.stop(.timeLimit) }
     }
 }

@@ -13,6 +13,9 @@ struct RecordJournal: ~Copyable {
     /// Where the lines of this run begin, and their length; the lines themselves when the output cannot be read back.
     private var written: [LedgerKey: (offset: Int, length: Int)] = [:]
     private var kept: [LedgerKey: [UInt8]] = [:]
+    /// Keys whose records this run could not make, because their files changed under its hands, and these files.
+    private var withheld: Set<LedgerKey> = []
+    private var withheldFiles: Set<PathBytes> = []
     /// What has been written so far.
     private(set) var summary = RunSummary()
 
@@ -76,6 +79,34 @@ struct RecordJournal: ~Copyable {
         try append(record, key: line.key)
     }
 
+    /// Leaves a clip to the next run, for its file has changed or gone since its content was read, and its frames need not be those
+    /// of that content. A file that the user named gets a record that says so, under its path.
+    mutating func withhold(_ job: ClipJob, because change: FileChange) throws(PipelineError) {
+        withheld.formUnion(job.lines.map(\.key))
+        guard withheldFiles.insert(job.file.path).inserted else { return }
+        switch change {
+        case .gone: summary.skipped[SkipReason.gone.rawValue, default: 0] += 1
+        case .changed where job.file.isArgument:
+            for task in plan.pipeline.tasks.indices {
+                let key = plan.key(unreadable: job.file.relativePath, task: task)
+                let unread = ClipJob(job.file, failure: .changed, lines: [])
+                try write(
+                    unread, ClipJob.Line(task: task, key: key), clip: EncodedClip<Never>?.none,
+                    answer: .failure(.changed))
+            }
+        case .changed: summary.deferred += 1
+        }
+    }
+
+    /// Leaves a line to the next run.
+    mutating func postpone(_ line: ClipJob.Line, of job: ClipJob) {
+        withheld.insert(line.key)
+        if withheldFiles.insert(job.file.path).inserted { summary.deferred += 1 }
+    }
+
+    /// Whether this run could not make the record under `key`.
+    func isWithheld(_ key: LedgerKey) -> Bool { withheld.contains(key) }
+
     private func line(of key: LedgerKey) throws(PipelineError) -> [UInt8] {
         if let line = kept[key] { return line }
         if let place = written[key] {
@@ -135,9 +166,10 @@ struct RecordJournal: ~Copyable {
         if record.status == .degraded { summary.degraded += 1 }
     }
 
-    /// Notes that a clip was encoded.
-    mutating func countClip() {
+    /// Notes that a clip was encoded, or that its encoding was known.
+    mutating func countClip(isCached: Bool) {
         summary.clips += 1
+        if isCached { summary.cachedClips += 1 }
     }
 
     /// Brings everything to the disk.
@@ -166,7 +198,7 @@ struct RecordJournal: ~Copyable {
         record.task.type = task.type
         record.task.question = task.question
         record.task.questionID = task.questionID
-        record.task.choices = task.choices
+        record.task.choices = task.answerChoices
         record.demonstrations.setID = recipe.demonstrationsID
         record.demonstrations.policy = recipe.demonstrationIDs.isEmpty ? .none : .fixed
         record.demonstrations.ids = recipe.demonstrationIDs
@@ -187,10 +219,10 @@ struct RecordJournal: ~Copyable {
         record.video.id = path.stem.text
         record.video.path = path.text
         record.video.pathBytesBase64 = path.base64WhenLossy
-        if let identity = job.identity {
-            record.video.contentID = identity.text
-            record.video.bytes = identity.status.size
-            record.video.mtime = identity.status.modified
+        if let identity = job.identity { record.video.contentID = identity.text }
+        if let status = job.identity?.status ?? job.status {
+            record.video.bytes = status.size
+            record.video.mtime = status.modified
         }
     }
 
@@ -222,10 +254,15 @@ struct RecordJournal: ~Copyable {
     private func fill(_ record: inout AnnotationRecord, with answer: ClipAnswer, task: Int) {
         let task = plan.pipeline.tasks[task]
         record.output.raw = answer.raw
-        record.output.text =
-            task.choices.indices.contains(answer.choice)
-            ? task.choices[answer.choice] : Prompt.answer(in: answer.raw, task: task.type)
-        record.output.choice = answer.choice
+        if answer.isWithheld {
+            record.status = .abstained
+        } else {
+            record.output.text =
+                task.answerChoices.indices.contains(answer.choice)
+                ? task.answerChoices[answer.choice] : task.answer(in: answer.raw)
+            record.output.json = answer.json
+            record.output.choice = answer.choice
+        }
         record.output.choiceLogProbabilities = answer.choiceLogProbabilities
         record.output.finish = answer.finish
         record.output.tokens = answer.tokens

@@ -63,6 +63,7 @@ package struct RunForecast: Sendable {
             )
         }
         guard let content = ledger.content(of: file.relativePath, status: status) else {
+            if let unread = unreadState(of: file, status, plan, ledger) { return unread }
             if status.size == 0 || !isAllowed(file.path), isRecorded(unreadable: file, plan, ledger)
             {
                 return (.done, recordedReason)
@@ -120,6 +121,21 @@ package struct RunForecast: Sendable {
         return (0..<entry.boundedClipCount).lazy
             .map { plan.key(content, index: $0, task: task, copy: copy) }
             .first { ledger.verdict(on: $0, retries: plan.settings.retries) == .parked }
+    }
+
+    /// What would become of a file whose bytes took too long to read, and that has not changed since; nil for another one.
+    private static func unreadState(
+        of file: FoundFile, _ status: FileStatus, _ plan: RunPlan, _ ledger: Ledger
+    ) -> (State, String)? {
+        guard ledger.holdsUnread else { return nil }
+        let verdicts = plan.pipeline.tasks.indices.map {
+            plan.verdict(unread: file, status, task: $0, ledger)
+        }
+        if verdicts.allSatisfy({ $0 == .parked }) {
+            let key = plan.key(unreadable: file.relativePath, task: 0)
+            return (.parked, ledger.reasonForParking(key) ?? "failed too often")
+        }
+        return verdicts.contains(.missing) ? nil : (.retry, "failed before")
     }
 
     /// Whether every task has its record of a file that cannot be read.

@@ -7,6 +7,8 @@ import WadeVideo
 package enum Program {
     /// The version that records carry.
     package static let version = "0.1.0"
+    /// The version of its arithmetic: it changes when the same weights and frames may give other numbers.
+    package static let numericsVersion = "2"
 }
 
 /// How a run works; none of this changes an answer.
@@ -23,6 +25,10 @@ package struct RunSettings: Sendable, Equatable {
     package var fileTimeout = Int(VideoLimits().timeout)
     /// Bytes of memory that the run may take with all its processes; nil for any.
     package var memory: Int?
+    /// Where visual tokens are kept from run to run; nil for nowhere.
+    package var cache: CacheSettings?
+    /// Bytes of memory that one clip may take, where the user says so.
+    package var clipMemory: Int?
     /// Whether the run ends at a time that the user gave.
     package var isTimeLimited = false
 
@@ -31,6 +37,15 @@ package struct RunSettings: Sendable, Equatable {
         var limits = VideoLimits()
         limits.timeout = Double(fileTimeout)
         return limits
+    }
+
+    /// The least bytes of memory with which a clip can be tried.
+    package static let leastClipMemory = 64 << 20
+
+    /// Bytes of memory that one clip may take, decoding it and then encoding it; nil for as much as decoders take by themselves.
+    /// It follows from what the user says alone, not from what is free: whether a clip is too large must not depend on the others.
+    var clipMemoryLimit: Int? {
+        clipMemory ?? memory.map { max(Self.leastClipMemory, min(DecoderMemory.unbounded, $0 / 2)) }
     }
 
     /// Settings with `workers` threads.

@@ -15,6 +15,8 @@ package struct RunSummary: Sendable, Equatable {
     package var hasEarlierAnswers = false
     /// Clips encoded.
     package var clips = 0
+    /// Clips among them whose visual tokens were in the cache.
+    package var cachedClips = 0
     /// Answers written.
     package var answers = 0
     /// Answers among them with lost frames.
@@ -31,6 +33,8 @@ package struct RunSummary: Sendable, Equatable {
     package var seconds = 0.0
     /// Arguments that were there at the start and are gone.
     package var vanished: [String] = []
+    /// What else went wrong without costing a record.
+    package var complaints: [String] = []
     /// Why the run ended early.
     package var stop: StopRequest.Reason?
 
@@ -47,6 +51,7 @@ package struct RunSummary: Sendable, Equatable {
     /// One sentence for people.
     package var text: String {
         var parts = ["\(answers) answers about \(clips) clips"]
+        if cachedClips > 0 { parts.append("\(cachedClips) clips from the cache") }
         if copies > 0 { parts.append("\(copies) reused") }
         if failures > 0 { parts.append("\(failures) failed") }
         if filesDone > 0 { parts.append("\(filesDone) files done before") }
@@ -76,7 +81,8 @@ package struct RunSummary: Sendable, Equatable {
             "model": .string(plan.model.name), "exit_code": .integer(Int(exitCode)),
             "stopped_by": .string(stoppedBy), "files": .integer(files),
             "files_done_before": .integer(filesDone), "deferred": .integer(deferred),
-            "clips": .integer(clips), "answers": .integer(answers),
+            "clips": .integer(clips), "cached_clips": .integer(cachedClips),
+            "answers": .integer(answers),
             "degraded": .integer(degraded), "copies": .integer(copies),
             "failures": .integer(failures), "parked": .integer(parked),
             "vanished": .array(vanished.map { .string($0) }),
@@ -85,6 +91,11 @@ package struct RunSummary: Sendable, Equatable {
         var writer = try JSONLinesWriter(path: Self.path(besides: path))
         try writer.append(line + [0x0A])
         try writer.synchronize()
+    }
+
+    /// Throws when no summary of a run into `output` could be written, as far as can be told before.
+    static func requirePlace(besides output: PathBytes) throws(PipelineError) {
+        _ = try JSONLinesWriter(path: path(besides: output))
     }
 
     private static func object(_ counts: [String: Int]) -> JSONValue {

@@ -61,20 +61,9 @@ package struct StatusFile: Sendable {
     private func replace(with bytes: [UInt8]) throws(PipelineError) {
         let temporary = PathBytes(bytes: path.bytes + Array(".\(getpid()).part".utf8))
         do {
-            let file = try OpenFile(temporary, for: .updating)
-            try file.truncate(to: 0)
-            var written = 0
-            while written < bytes.count { written += try file.write(bytes, from: written) }
-            try file.synchronize()
-            let code = unsafe temporary.withBytes { old in
-                unsafe path.withBytes { new in unsafe rename(old, new) }
-            }
-            guard code == 0 else { throw SystemError.last }
-            OpenFile.synchronize(folder: path.folder)
+            try OpenFile.replace(path, with: bytes, by: temporary, synchronizing: true)
         } catch {
-            _ = unsafe temporary.withBytes { unsafe unlink($0) }
-            let reason = (error as? SystemError)?.reason ?? "\(error)"
-            throw .file(path: path.shown, action: "write the status", reason: reason)
+            throw .file(path: path.shown, action: "write the status", reason: error.reason)
         }
     }
 }

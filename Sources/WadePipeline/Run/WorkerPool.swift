@@ -36,7 +36,9 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
     private let workers: Int
     private let inFlight: Int
     private let work: @Sendable (Input) -> Output
-    /// The nice value that the workers take: Dispatch's threads have 0, whatever the process was started with.
+    /// The nice value that the workers take: Dispatch's threads have 0, whatever the process was started with. One of Dispatch's own,
+    /// which waits for timers and signals, keeps -4 when the user may give that (root); it does next to nothing, and nobody outside
+    /// Dispatch gets hold of it.
     private let niceness: Int32
     private let desk = Desk()
     private let queue = DispatchQueue(label: "wade.workers", attributes: .concurrent)

@@ -17,4 +17,7 @@ package struct Arithmetic: Sendable, Hashable {
         self.engine = engine
         self.precision = precision
     }
+
+    /// The precision, the libraries and the instructions that they use on this machine: where any of these differ, so may the last bits.
+    package var version: String { "\(precision.rawValue) \(engine.version)" }
 }

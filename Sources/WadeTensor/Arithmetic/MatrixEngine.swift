@@ -8,6 +8,18 @@ package enum MatrixEngine: String, Sendable, CaseIterable {
     case oneDNN = "onednn"
     case openBLAS = "openblas"
 
+    /// The libraries, their versions and the instructions that they use on this machine. Elementwise functions are oneDNN's whoever
+    /// multiplies.
+    package var version: String {
+        let number = unsafe dnnl_version().pointee
+        let (major, minor, patch) = unsafe (number.major, number.minor, number.patch)
+        let instructions = dnnl_get_effective_cpu_isa().rawValue
+        let oneDNN = "onednn \(major).\(minor).\(patch) isa \(instructions)"
+        guard self == .openBLAS else { return oneDNN }
+        let openBLAS = unsafe String(cString: openblas_get_config())
+        return "\(oneDNN) \(openBLAS)"
+    }
+
     /// Sets how many threads the calling thread's products may use (OpenBLAS: all threads' products). Results are the same bytes
     /// only for the same count, so a run uses one thread per worker and lets the number of workers vary.
     package func useThreads(_ count: Int) {

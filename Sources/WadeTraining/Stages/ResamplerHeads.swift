@@ -7,10 +7,12 @@ struct ResamplerHeads {
     private let attributes: [Linear]
     private let pathQueries: Tensor
     private let pathUp: Linear
+    private let pathNorm: LayerNorm
     private let pathDown: Linear
     private let pooling: Attention
     private let frames: Int
-    private static let pathQueryCount = 16
+    /// Poolings of the visual tokens behind one frame's row of the path.
+    private static let queriesPerFrame = 2
     private static let pathWidth = 256
 
     init(_ weights: Weights, width: Int, frames: Int) throws {
@@ -26,9 +28,14 @@ struct ResamplerHeads {
         attributes = try ShotAttribute.allCases.map {
             try linear("attributes.\($0.rawValue)", width, $0.values.count)
         }
-        pathQueries = try weights["path"].tensor("queries", shape: [Self.pathQueryCount, width])
-        pathUp = try linear("path.up", Self.pathQueryCount * width, Self.pathWidth)
-        pathDown = try linear("path.down", Self.pathWidth, frames * 6)
+        pathQueries = try weights["path"].tensor(
+            "queries", shape: [Self.queriesPerFrame * frames, width])
+        pathUp = try linear("path.up", Self.queriesPerFrame * width, Self.pathWidth)
+        // Without it one common part of all tokens switches the units off for good, in the first steps.
+        pathNorm = LayerNorm(
+            weight: try weights["path.norm"].tensor("weight", shape: [Self.pathWidth]),
+            bias: try weights["path.norm"].tensor("bias", shape: [Self.pathWidth]), epsilon: 1e-5)
+        pathDown = try linear("path.down", Self.pathWidth, 6)
         pooling = Attention(heads: 1, scale: 0.3, engine: .openBLAS)
     }
 
@@ -41,8 +48,8 @@ struct ResamplerHeads {
     /// The paths (F, 6) from visual tokens (R, D), scaled as `target` scales them.
     func path(_ tokens: Tensor) -> Tensor {
         let pooled = pooling(pathQueries, keys: [tokens], values: [tokens], mask: .none)
-        let flat = pooled.reshaped([1, pooled.count])
-        return pathDown(Activation.gelu(pathUp(flat))).reshaped([frames, 6])
+        let perFrame = pooled.reshaped([frames, pooled.count / frames])
+        return pathDown(Activation.gelu(pathNorm(pathUp(perFrame))))
     }
 
     /// A path (F, 6) on a scale on which all columns matter alike; the camera's is counted from its mean.

@@ -8,7 +8,7 @@ package enum DecoderMemory {
     static let base = 48 << 20
     /// What opening a file may take before anything is known about it; enough for 1080p.
     package static let opening = 160 << 20
-    /// What decoding one file may take when no budget is given.
+    /// What decoding one file may take when nobody says otherwise; enough for 8K.
     package static let unbounded = 2 << 30
 
     /// A stream of `width` × `height` pictures with `bits` for each pixel, of which the decoder keeps `pictures`.

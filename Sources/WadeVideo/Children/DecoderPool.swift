@@ -7,10 +7,13 @@ internal import Synchronization
 ///
 /// Note [What one file can cost]: a decoder that crashes, hangs or eats memory is ended and costs that file's record only. After a
 /// crash the file gets one more try in a fresh process; after its time is over it gets none, and neither after its memory is over,
-/// unless its process had files before, whose leavings count. With a budget, a file is
-/// first opened with little memory; when its headers say that it takes more, it waits until that much is free, and when there is
-/// not that much at all, it is tried alone with everything there is. What is granted is what the kernel enforces
-/// (RLIMIT_AS), so a wrong estimate costs the file and not the budget.
+/// unless its process had files before, whose leavings count.
+///
+/// Note [How much memory one file gets]: at most `clipMemory`, whatever the budget and however many decode beside it, so that what
+/// becomes of a file depends on the file and on that number alone. Under a budget a file is first opened with less; when its headers
+/// say that it takes more, it waits until that much is free. What is granted is what the kernel enforces (RLIMIT_AS), so a
+/// wrong estimate costs the file and not the budget; and nothing bad is believed of a file, no failure and no lost frame,
+/// before it has been tried with all of `clipMemory`.
 package final class DecoderPool: Sendable {
     /// A process and the files it has had.
     private struct Idle: Sendable {
@@ -20,26 +23,48 @@ package final class DecoderPool: Sendable {
 
     /// Files after which a process is replaced: whatever a library leaks does not grow.
     private static let filesPerChild = 200
-    /// Least memory that makes sense to try with.
-    private static let leastMemory = 32 << 20
 
     private let limits: VideoLimits
     private let budget: MemoryBudget?
+    private let clipMemory: Int
+    /// Whether what a caller needs beside the decoder is held to `clipMemory`, too.
+    private let limitsCompanions: Bool
+    private let capacity: Mutex<Int>
     private let spawner: ChildSpawner
     private let places: DispatchSemaphore
     private let idle = Mutex<[Idle]>([])
 
     /// A pool of at most `capacity` processes of `program`, this program itself unless tests say otherwise. A file's time
-    /// is `limits.timeout`, held here by the clock; `budget` bounds the memory of all of them together.
+    /// is `limits.timeout`, held here by the clock; `budget` bounds the memory of all of them together and has to have room for
+    /// `clipMemory`, the bytes that decoding one file may take, and encoding it as much again afterwards. When that is not given it is
+    /// `DecoderMemory.unbounded`, and without a budget encoding may take any.
     package init(
         capacity: Int, limits: VideoLimits = VideoLimits(), budget: MemoryBudget? = nil,
-        program: String = "/proc/self/exe"
+        clipMemory: Int? = nil, program: String = "/proc/self/exe"
     ) {
         precondition(capacity > 0, "DecoderPool: \(capacity) processes")
         self.limits = limits
         self.budget = budget
+        self.clipMemory = clipMemory ?? DecoderMemory.unbounded
+        limitsCompanions = budget != nil || clipMemory != nil
+        self.capacity = Mutex(capacity)
         spawner = ChildSpawner(program: program)
-        places = DispatchSemaphore(value: capacity)
+        // Begun with a value of its own a semaphore traps when it goes with less, as it would after `restrict`.
+        places = DispatchSemaphore(value: 0)
+        for _ in 0..<capacity { places.signal() }
+    }
+
+    /// Lets no more than `count` processes work at once, at least one, and never more than before; the others' files wait. Says how
+    /// many it is.
+    package func restrict(to count: Int) -> Int {
+        let (most, surplus) = capacity.withLock { capacity in
+            let surplus = max(0, capacity - max(1, count))
+            capacity -= surplus
+            return (capacity, surplus)
+        }
+        for _ in 0..<surplus { places.wait() }
+        idle.withLock { $0.removeFirst(max(0, $0.count - most)) }
+        return most
     }
 
     /// Bytes that a process has resident with nothing to do; starts one if there is none.
@@ -61,31 +86,34 @@ package final class DecoderPool: Sendable {
         let file = try InputFile(path: path)
         places.wait()
         defer { places.signal() }
-        var grant = Grant(budget)
+        var grant = Grant(limit: clipMemory, isLent: budget != nil)
         var hasCrashed = false
         // Whether the next try needs a process that has had no file, and whether the last one had one that has.
         var (needsFresh, wasUsed) = (false, false)
         while true {
-            let lease = grant.lease()
+            let lease = budget?.reserve(grant.bytes)
             do throws(VideoError) {
                 switch try attempt(
                     file, isFresh: needsFresh, wasUsed: &wasUsed, grant, companion, body)
                 {
-                case .done(let value, let rest):
-                    lease?.shrink(to: rest)
-                    return (value, lease)
+                case .done(let value, let rest, let isWhole):
+                    if isWhole || grant.isAll {
+                        lease?.shrink(to: rest)
+                        return (value, lease)
+                    }
+                    grant.raise(to: .max)
                 case .needs(let bytes): grant.raise(to: bytes)
                 }
             } catch {
-                let mayGrow = grant.canGrow
+                // Neither more time nor another process would help.
+                let isFinal = error.code == .timeout || error.isFaultOfSystem
                 if error.code == .decoderCrashed, !hasCrashed {
-                    // A decoder that got too little may well crash instead of saying so.
                     (hasCrashed, needsFresh) = (true, true)
-                    if mayGrow { grant.raise(to: .max) }
+                    grant.raise(to: .max)
                 } else if error.code == .tooLarge, wasUsed, !error.isFaultOfSettings {
                     // RLIMIT_AS counts what earlier files have left mapped.
                     needsFresh = true
-                } else if error.code == .tooLarge, mayGrow {
+                } else if !grant.isAll, !isFinal, !error.isFaultOfSettings {
                     grant.raise(to: .max)
                 } else {
                     throw grant.explained(error, hasCrashed: hasCrashed)
@@ -95,7 +123,8 @@ package final class DecoderPool: Sendable {
     }
 
     private enum Attempt<Value> {
-        case done(Value, rest: Int)
+        /// The body's value, bytes that the caller needs from here on, and whether nothing of the file was lost.
+        case done(Value, rest: Int, isWhole: Bool)
         case needs(Int)
     }
 
@@ -117,15 +146,17 @@ package final class DecoderPool: Sendable {
         switch try one.child.receive(deadline: deadline) {
         case .needs(let bytes): outcome = .needs(bytes)
         case .opened(let metadata, let memory):
-            let rest = companion(metadata)
-            let (sum, overflow) = memory.addingReportingOverflow(max(0, rest))
-            if grant.isChecked, overflow || sum > grant.bytes {
-                outcome = .needs(overflow ? Int.max - 1 : sum)
-            } else if budget != nil, overflow || rest > grant.bytes - Self.leastMemory {
-                throw grant.tooSmall(for: sum)
+            // The decoder gives its memory back before the caller takes the rest: the greater of the two is what is lent.
+            let rest = max(0, companion(metadata))
+            if limitsCompanions, rest > clipMemory {
+                throw grant.tooSmall(for: rest, doing: "encoding")
+            }
+            if grant.isChecked, max(memory, rest) > grant.bytes, !grant.isAll {
+                outcome = .needs(max(memory, rest))
             } else {
                 var video = OpenVideo(one.child, metadata, limits, deadline: deadline)
-                outcome = .done(try body(&video), rest: rest)
+                let value = try body(&video)
+                outcome = .done(value, rest: rest, isWhole: !video.hasLosses)
             }
         default: throw one.child.unexpected("something else than facts")
         }
@@ -153,62 +184,47 @@ package final class DecoderPool: Sendable {
     }
 }
 
-/// How much memory the next try of a file gets.
+/// How much memory the next try of a file gets; see Note [How much memory one file gets].
 private struct Grant {
-    private let budget: MemoryBudget?
-    /// What the file is known to take.
+    /// Bytes that any try may get.
+    private let limit: Int
+    /// What decoding the file takes, by estimate, where that is more than the limit.
     private var needed: Int?
     /// Bytes that the next try gets.
     private(set) var bytes: Int
     /// Whether the decoder has to compare what its file takes with `bytes`: false when no more can be had anyway.
-    private(set) var isChecked: Bool
+    private(set) var isChecked = true
 
-    init(_ budget: MemoryBudget?) {
-        self.budget = budget
-        guard let budget else {
-            bytes = DecoderMemory.unbounded
-            isChecked = false
-            return
-        }
-        bytes = min(DecoderMemory.opening, budget.capacity)
-        isChecked = true
+    /// `isLent` says that others wait for what this file does not need.
+    init(limit: Int, isLent: Bool) {
+        self.limit = limit
+        bytes = isLent ? min(DecoderMemory.opening, limit) : limit
     }
 
-    var canGrow: Bool { isChecked }
+    /// Whether no try will get more.
+    var isAll: Bool { bytes == limit }
 
-    /// The memory for the next try; waits for it.
-    func lease() -> MemoryBudget.Lease? {
-        guard let budget else { return nil }
-        return budget.reserve(bytes)
-    }
-
-    /// Asks for `wanted` bytes next time, for everything when there are not so many.
+    /// Asks for `wanted` bytes next time, for all that one file may have when that is less.
     mutating func raise(to wanted: Int) {
-        guard let budget else { return }
-        if wanted < .max { needed = wanted }
-        let capacity = budget.capacity
-        bytes = min(max(wanted, bytes), capacity)
-        isChecked = wanted < capacity
+        if wanted > limit, wanted < .max { needed = wanted }
+        bytes = min(max(wanted, bytes), limit)
+        isChecked = wanted <= limit
     }
 
-    /// The last try's error as it is told: both sizes where the budget is to blame, both tries where there were two.
+    /// The last try's error as it is told: both sizes where the limit is to blame, both tries where there were two.
     func explained(_ error: VideoError, hasCrashed: Bool) -> VideoError {
-        if let budget, let needed, needed > bytes,
-            error.code == .tooLarge || error.code == .decoderCrashed
-        {
-            return tooSmall(for: needed, budget.total)
+        if let needed, error.code == .tooLarge || error.code == .decoderCrashed {
+            return tooSmall(for: needed, doing: "decoding")
         }
         guard error.code == .decoderCrashed, hasCrashed else { return error }
         return VideoError(.decoderCrashed, "\(error.message), the second one that tried this file")
     }
 
-    /// A file that takes `needed` bytes where there are not so many.
-    func tooSmall(for needed: Int) -> VideoError { tooSmall(for: needed, budget?.total ?? bytes) }
-
-    private func tooSmall(for needed: Int, _ total: Int) -> VideoError {
+    /// The error of a file for which `work` takes `needed` bytes, more than one file may have.
+    func tooSmall(for needed: Int, doing work: String) -> VideoError {
         var error = VideoError(
             .tooLarge,
-            "decoding takes about \(needed >> 20) MiB, more than a memory budget of \(total >> 20) MiB leaves for it"
+            "\(work) takes about \(needed >> 20) MiB, more than the limit of \(limit >> 20) MiB for one clip"
         )
         error.isFaultOfSettings = true
         return error

@@ -58,6 +58,9 @@ package final class MemoryBudget: Sendable {
     /// Bytes that can be lent at most.
     package var capacity: Int { state.withLock { $0.capacity } }
 
+    /// Bytes that are lent now.
+    var used: Int { state.withLock { $0.used } }
+
     /// How many wait for their turn.
     var waitingCount: Int { state.withLock { $0.waiting.count } }
 

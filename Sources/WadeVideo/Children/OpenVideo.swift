@@ -8,6 +8,8 @@ package struct OpenVideo {
     private let child: DecoderChild
     private let limits: VideoLimits
     private var deadline: UInt64
+    /// Whether something of the file could not be read or decoded so far.
+    private(set) var hasLosses: Bool
 
     init(
         _ child: DecoderChild, _ metadata: VideoMetadata, _ limits: VideoLimits, deadline: UInt64
@@ -16,6 +18,7 @@ package struct OpenVideo {
         self.metadata = metadata
         self.limits = limits
         self.deadline = deadline
+        hasLosses = metadata.isTruncated
     }
 
     /// Gives the next stretch of work the whole time that one file has.
@@ -50,7 +53,8 @@ package struct OpenVideo {
 
     /// The frames on show at `times` (seconds from the first frame, in any order); with `preprocessing`, each as its `picture`
     /// makes it, so that a full-size picture never leaves the decoder.
-    package func frames(at times: [Double], preprocessing: Preprocessing?) throws(VideoError)
+    package mutating func frames(at times: [Double], preprocessing: Preprocessing?)
+        throws(VideoError)
         -> SampledFrames
     {
         try child.send(.frames(times, preprocessing), deadline: deadline)
@@ -75,6 +79,7 @@ package struct OpenVideo {
                 guard frames.count == times.count else {
                     throw child.unexpected("\(frames.count) of \(times.count) frames")
                 }
+                if failed > 0 || flags.contains(.truncatedFile) { hasLosses = true }
                 return SampledFrames(
                     frames: frames, times: times,
                     SamplingOutcome(distinctCount: distinct, failed: failed, flags: flags))

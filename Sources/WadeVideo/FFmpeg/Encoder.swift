@@ -2,8 +2,17 @@
 internal import CFFmpeg
 internal import WadeImage
 
-/// Owns an `AVCodecContext` that encodes: H.264 by libx264 where FFmpeg has it, else MPEG-4.
+/// Owns an `AVCodecContext` that encodes: videos as H.264 by libx264 where FFmpeg has it, else as MPEG-4; pictures as JPEG.
 @safe struct Encoder: ~Copyable {
+    /// What is made.
+    enum Product {
+        /// A video, both sides even, with this many frames a second. `quality` is libx264's constant rate factor: about 18 looks
+        /// like the source, 35 is coarse.
+        case video(rate: Int, quality: Int)
+        /// A JPEG picture; `quantizer` runs from 2 (fine) to 31 (coarse).
+        case picture(quantizer: Int)
+    }
+
     private let context: UnsafeMutablePointer<AVCodecContext>
     private let picture: Frame
     private let input: Frame
@@ -11,46 +20,65 @@ internal import WadeImage
     private let width: Int
     private let height: Int
 
-    /// An encoder of pictures of this size, both even, at `rate` frames a second. `quality` is libx264's constant rate factor:
-    /// about 18 looks like the source, 35 is coarse.
-    init(width: Int, height: Int, rate: Int, quality: Int) throws(VideoError) {
-        let found = unsafe avcodec_find_encoder_by_name("libx264")
-        let isH264 = unsafe found != nil
-        guard let codec = unsafe found ?? avcodec_find_encoder(AV_CODEC_ID_MPEG4) else {
-            throw VideoError(
-                .unsupportedCodec, "this FFmpeg has no encoder: found neither libx264 nor mpeg4")
+    /// An encoder of pictures of this size.
+    init(width: Int, height: Int, _ product: Product) throws(VideoError) {
+        let isH264: Bool
+        let found: UnsafePointer<AVCodec>?
+        switch product {
+        case .video:
+            let best = unsafe avcodec_find_encoder_by_name("libx264")
+            isH264 = unsafe best != nil
+            unsafe found = unsafe best ?? avcodec_find_encoder(AV_CODEC_ID_MPEG4)
+        case .picture:
+            isH264 = false
+            unsafe found = unsafe avcodec_find_encoder(AV_CODEC_ID_MJPEG)
         }
+        guard let codec = unsafe found else {
+            throw VideoError(
+                .unsupportedCodec,
+                "this FFmpeg has no encoder: found none of libx264, mpeg4 and mjpeg that is needed")
+        }
+        let format = product.format
         let picture = try Frame()
         let input = try Frame()
         let (wide, high) = (Int32(clamping: width), Int32(clamping: height))
-        try picture.allocate(AV_PIX_FMT_YUV420P, wide, high)
+        try picture.allocate(format, wide, high)
         try input.allocate(AV_PIX_FMT_RGB24, wide, high)
         let flags = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP | SWS_BITEXACT
         guard
             let converter = unsafe ffmpeg_converter_alloc(
-                input.pointer, SWS_CS_ITU601, AV_PIX_FMT_YUV420P, wide, high, flags)
-        else { throw VideoError(.unsupportedCodec, "no conversion from RGB to yuv420p") }
+                input.pointer, SWS_CS_ITU601, format, wide, high, flags)
+        else { throw VideoError(.unsupportedCodec, "no conversion from RGB to YUV 4:2:0") }
         guard let made = unsafe avcodec_alloc_context3(codec) else {
             unsafe ffmpeg_converter_free(converter)
             throw VideoError(.tooLarge, "no memory for an encoder")
         }
         unsafe made.pointee.width = wide
         unsafe made.pointee.height = high
-        unsafe made.pointee.pix_fmt = AV_PIX_FMT_YUV420P
-        unsafe made.pointee.time_base = AVRational(num: 1, den: Int32(clamping: rate))
-        unsafe made.pointee.framerate = AVRational(num: Int32(clamping: rate), den: 1)
+        unsafe made.pointee.pix_fmt = format
         unsafe made.pointee.thread_count = 1
-        unsafe made.pointee.gop_size = Int32(clamping: rate)
-        unsafe made.pointee.colorspace = AVCOL_SPC_SMPTE170M
-        unsafe made.pointee.color_range = AVCOL_RANGE_MPEG
-        unsafe made.pointee.flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER
-        if isH264 {
-            unsafe av_opt_set(made.pointee.priv_data, "preset", "veryfast", 0)
-            unsafe av_opt_set(made.pointee.priv_data, "crf", String(quality), 0)
-        } else {
-            unsafe made.pointee.flags |= AV_CODEC_FLAG_QSCALE
-            // MPEG-4's quantiser runs from 2 to 31 where H.264's runs twice around.
-            unsafe made.pointee.global_quality = Int32(clamping: max(2, quality / 4)) * FF_QP2LAMBDA
+        unsafe made.pointee.flags |= AV_CODEC_FLAG_BITEXACT
+        switch product {
+        case .video(let rate, let quality):
+            unsafe made.pointee.time_base = AVRational(num: 1, den: Int32(clamping: rate))
+            unsafe made.pointee.framerate = AVRational(num: Int32(clamping: rate), den: 1)
+            unsafe made.pointee.gop_size = Int32(clamping: rate)
+            unsafe made.pointee.colorspace = AVCOL_SPC_SMPTE170M
+            unsafe made.pointee.color_range = AVCOL_RANGE_MPEG
+            unsafe made.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER
+            if isH264 {
+                unsafe av_opt_set(made.pointee.priv_data, "preset", "veryfast", 0)
+                unsafe av_opt_set(made.pointee.priv_data, "crf", String(quality), 0)
+            } else {
+                // MPEG-4's quantiser runs from 2 to 31 where H.264's runs twice around.
+                unsafe made.pointee.setQuantizer(max(2, quality / 4))
+            }
+        case .picture(let quantizer):
+            unsafe made.pointee.time_base = AVRational(num: 1, den: 1)
+            unsafe made.pointee.color_range = AVCOL_RANGE_JPEG
+            // Only with square samples stated does FFmpeg write JFIF's header.
+            unsafe made.pointee.sample_aspect_ratio = AVRational(num: 1, den: 1)
+            unsafe made.pointee.setQuantizer(quantizer)
         }
         let status = unsafe avcodec_open2(made, codec, nil)
         guard status >= 0 else {
@@ -105,6 +133,8 @@ internal import WadeImage
             throw VideoError(.tooLarge, "\(rows) of \(height) rows could be converted")
         }
         unsafe picture.pointer.pointee.pts = Int64(index)
+        // Codecs with a fixed quantiser take it from the picture.
+        unsafe picture.pointer.pointee.quality = context.pointee.global_quality
         unsafe picture.pointer.pointee.pict_type = AV_PICTURE_TYPE_NONE
         try unsafe check(
             avcodec_send_frame(context, picture.pointer), "encode a picture",
@@ -124,6 +154,22 @@ internal import WadeImage
         try check(status, "encode a picture", otherwise: .unsupportedCodec)
         unsafe packet.pointer.pointee.duration = 1
         return true
+    }
+}
+
+extension Encoder.Product {
+    /// How the codec takes pictures; JPEG's range is the full one.
+    fileprivate var format: AVPixelFormat {
+        if case .picture = self { return AV_PIX_FMT_YUVJ420P }
+        return AV_PIX_FMT_YUV420P
+    }
+}
+
+extension AVCodecContext {
+    /// Has every picture made with this quantiser.
+    fileprivate mutating func setQuantizer(_ quantizer: Int) {
+        unsafe flags |= AV_CODEC_FLAG_QSCALE
+        unsafe global_quality = Int32(clamping: quantizer) * FF_QP2LAMBDA
     }
 }
 

@@ -35,6 +35,12 @@ internal import CFFmpeg
         return unsafe av_packet_get_side_data(pointer, AV_PKT_DATA_ENCRYPTION_INFO, &size) != nil
     }
 
+    /// A copy of the payload.
+    var payload: [UInt8] {
+        guard let data = unsafe pointer.pointee.data else { return [] }
+        return unsafe Array(UnsafeBufferPointer(start: data, count: size))
+    }
+
     /// Lets the payload go.
     func clear() { unsafe av_packet_unref(pointer) }
 }

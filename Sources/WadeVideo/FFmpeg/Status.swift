@@ -1,5 +1,6 @@
 //! The one place where FFmpeg's status codes become errors, and where the library is set up.
 internal import CFFmpeg
+internal import Glibc
 
 /// Passes `status` on when it is no failure, else throws: "could not `action`: FFmpeg's reason".
 @discardableResult
@@ -13,7 +14,9 @@ func check(_ status: Int32, _ action: String, otherwise code: VideoError.Code) t
 /// The error that `status` stands for; `code` unless the status itself says more.
 func failure(_ status: Int32, _ action: String, otherwise code: VideoError.Code) -> VideoError {
     let line = FFmpegLibrary.lastLine()
-    let reason = line.isEmpty ? statusText(status) : "\(statusText(status)) (\(line))"
+    let text = isWorded(status) ? statusText(status) : line.isEmpty ? "error \(status)" : ""
+    let reason = [text, text.isEmpty || line.isEmpty ? line : "(\(line))"].filter { !$0.isEmpty }
+        .joined(separator: " ")
     let message = "could not \(action): \(reason)"
     if status == ffmpeg_error_no_memory { return VideoError(.tooLarge, message) }
     if status == ffmpeg_error_exit {
@@ -24,6 +27,13 @@ func failure(_ status: Int32, _ action: String, otherwise code: VideoError.Code)
         return VideoError(.tooLarge, message)
     }
     return VideoError(code, message)
+}
+
+/// Whether FFmpeg means `status` by itself: its own codes are four letters, far from zero. Small numbers are the system's; some
+/// decoders return one of their own making (-1, -16) or what an earlier call has left behind, and its words would mislead.
+private func isWorded(_ status: Int32) -> Bool {
+    status < -4096
+        || [ENOMEM, EINVAL, EIO, ENOSYS, ERANGE, ENOSPC, EDQUOT, EROFS, EFBIG].contains(-status)
 }
 
 /// FFmpeg's own words for a status code.

@@ -14,10 +14,17 @@ extension FuzzedParser {
         return ledger.map { $0.lines > $0.badLines } ?? false
     }
 
-    /// What the checker finds nothing wrong with, the ledger must know too.
+    /// What the checker finds nothing wrong with, the ledger must know too; and the quick way finds what the full reading does.
     func feedChecker(_ bytes: [UInt8]) throws -> Bool {
         let path = PathBytes(try ScratchFile.holding(bytes, as: "checked.jsonl"))
         let checker = try refusing([PipelineError.self]) { try RecordChecker.check(path) }
+        let full = try refusing([PipelineError.self]) {
+            try RecordChecker.check(path, quick: false)
+        }
+        try BrokenPromise.unless(
+            checker?.findings == full?.findings && checker?.statuses == full?.statuses
+                && checker?.replaced == full?.replaced,
+            "the quick check and the full one differ")
         guard let checker, checker.complaints == 0, checker.lines > 0 else { return false }
         let ledger = try refusing([PipelineError.self]) { try Ledger(readingFrom: path) }
         try BrokenPromise.unless(

@@ -6,6 +6,7 @@ import WadeTestSupport
 struct CoverageTests {
     /// Each family and the suite that runs it.
     private let suites = [
+        "caption-metric": "Parity: caption metrics",
         "clip-preprocess": "Parity: preprocessing",
         "clip-vit": "Parity: CLIP's vision tower",
         "gated-xattn": "Parity: resampler and gated cross-attention",
