@@ -159,6 +159,163 @@ static inline dnnl_status_t wade_matmul_run(
     return status;
 }
 
+// Copies a row-major window of `rows` x `columns` values into dense rows of another type.
+static inline dnnl_status_t wade_convert(
+    dnnl_engine_t engine, dnnl_stream_t stream, dnnl_dim_t rows, dnnl_dim_t columns,
+    const void *source, dnnl_data_type_t source_type, dnnl_dim_t stride, void *target,
+    dnnl_data_type_t target_type) {
+    const dnnl_dims_t dims = {rows, columns}, strides = {stride, 1};
+    dnnl_memory_t from = NULL, to = NULL;
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_t reorder = NULL;
+    dnnl_status_t status;
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t window = NULL, dense = NULL;
+    status = dnnl_memory_desc_create_with_strides(&window, 2, dims, source_type, strides);
+    if (status == dnnl_success)
+        status = dnnl_memory_desc_create_with_tag(&dense, 2, dims, target_type, dnnl_ab);
+    const wade_memory_desc window_desc = window, dense_desc = dense;
+#else
+    dnnl_memory_desc_t window, dense;
+    status = dnnl_memory_desc_init_by_strides(&window, 2, dims, source_type, strides);
+    if (status == dnnl_success)
+        status = dnnl_memory_desc_init_by_tag(&dense, 2, dims, target_type, dnnl_ab);
+    const wade_memory_desc window_desc = &window, dense_desc = &dense;
+#endif
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&from, window_desc, engine, (void *)source);
+    if (status == dnnl_success) status = dnnl_memory_create(&to, dense_desc, engine, target);
+    if (status == dnnl_success)
+        status = dnnl_reorder_primitive_desc_create(
+            &description, window_desc, engine, dense_desc, engine, NULL);
+    if (status == dnnl_success) status = dnnl_primitive_create(&reorder, description);
+    if (status == dnnl_success) {
+        const dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+        status = dnnl_primitive_execute(reorder, stream, 2, arguments);
+    }
+    if (status == dnnl_success) status = dnnl_stream_wait(stream);
+    if (reorder) dnnl_primitive_destroy(reorder);
+    if (description) dnnl_primitive_desc_destroy(description);
+    if (from) dnnl_memory_destroy(from);
+    if (to) dnnl_memory_destroy(to);
+#if DNNL_VERSION_MAJOR >= 3
+    if (window) dnnl_memory_desc_destroy(window);
+    if (dense) dnnl_memory_desc_destroy(dense);
+#endif
+    return status;
+}
+
+// Rounds a row-major window to bfloat16 and back to float32, dense; `half` holds as many values.
+static inline dnnl_status_t wade_round_to_bfloat16(
+    dnnl_dim_t rows, dnnl_dim_t columns, const float *source, dnnl_dim_t stride, void *half,
+    float *rounded) {
+    dnnl_engine_t engine = NULL;
+    dnnl_stream_t stream = NULL;
+    dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    if (status == dnnl_success) status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    if (status == dnnl_success)
+        status = wade_convert(
+            engine, stream, rows, columns, source, dnnl_f32, stride, half, dnnl_bf16);
+    if (status == dnnl_success)
+        status = wade_convert(
+            engine, stream, rows, columns, half, dnnl_bf16, columns, rounded, dnnl_f32);
+    if (stream) dnnl_stream_destroy(stream);
+    if (engine) dnnl_engine_destroy(engine);
+    return status;
+}
+
+// Describes out (M, N) = scale * a (M, K) * b (K, N) + keep * out with bfloat16 operands, each dense in memory or the
+// transpose of what is dense there, and sums and result in float32.
+static inline dnnl_status_t wade_bfloat16_product_describe(
+    dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_dim_t m, dnnl_dim_t n, dnnl_dim_t k,
+    int a_transposed, int b_transposed, dnnl_dim_t out_stride, float scale, float keep) {
+    const dnnl_dims_t a_dims = {m, k}, b_dims = {k, n}, out_dims = {m, n},
+                      out_strides = {out_stride, 1};
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_post_ops_t post_ops = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(&attributes);
+    if (status == dnnl_success) status = dnnl_post_ops_create(&post_ops);
+#if DNNL_VERSION_MAJOR >= 3
+    if (status == dnnl_success && scale != 1)
+        status = dnnl_post_ops_append_eltwise(post_ops, dnnl_eltwise_linear, scale, 0);
+    if (status == dnnl_success && keep != 0)
+        status = dnnl_post_ops_append_sum(post_ops, keep, 0, dnnl_data_type_undef);
+#else
+    if (status == dnnl_success && scale != 1)
+        status = dnnl_post_ops_append_eltwise(post_ops, 1, dnnl_eltwise_linear, scale, 0);
+    if (status == dnnl_success && keep != 0) status = dnnl_post_ops_append_sum(post_ops, keep);
+#endif
+    if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attributes, post_ops);
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t a = NULL, b = NULL, result = NULL;
+    dnnl_memory_desc_create_with_tag(&a, 2, a_dims, dnnl_bf16, a_transposed ? dnnl_ba : dnnl_ab);
+    dnnl_memory_desc_create_with_tag(&b, 2, b_dims, dnnl_bf16, b_transposed ? dnnl_ba : dnnl_ab);
+    dnnl_memory_desc_create_with_strides(&result, 2, out_dims, dnnl_f32, out_strides);
+    if (status == dnnl_success)
+        status = dnnl_matmul_primitive_desc_create(out, engine, a, b, NULL, result, attributes);
+    dnnl_memory_desc_destroy(a);
+    dnnl_memory_desc_destroy(b);
+    dnnl_memory_desc_destroy(result);
+#else
+    dnnl_memory_desc_t a, b, result;
+    dnnl_memory_desc_init_by_tag(&a, 2, a_dims, dnnl_bf16, a_transposed ? dnnl_ba : dnnl_ab);
+    dnnl_memory_desc_init_by_tag(&b, 2, b_dims, dnnl_bf16, b_transposed ? dnnl_ba : dnnl_ab);
+    dnnl_memory_desc_init_by_strides(&result, 2, out_dims, dnnl_f32, out_strides);
+    dnnl_matmul_desc_t operation;
+    if (status == dnnl_success)
+        status = dnnl_matmul_desc_init(&operation, &a, &b, NULL, &result);
+    if (status == dnnl_success)
+        status = dnnl_primitive_desc_create(out, &operation, attributes, engine, NULL);
+#endif
+    if (post_ops) dnnl_post_ops_destroy(post_ops);
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+// out (M, N) = scale * a (M, K) * b (K, N) + keep * out: the float32 operands, row-major windows or their transposes, are
+// rounded to bfloat16 in `a_rounded` and `b_rounded` (2 bytes a value); sums are float32.
+// oneDNN keeps the compiled code of a description by itself, so making it anew costs little.
+static inline dnnl_status_t wade_bfloat16_product(
+    dnnl_dim_t m, dnnl_dim_t n, dnnl_dim_t k, float scale, const float *a, dnnl_dim_t a_stride,
+    int a_transposed, void *a_rounded, const float *b, dnnl_dim_t b_stride, int b_transposed,
+    void *b_rounded, float keep, float *out, dnnl_dim_t out_stride) {
+    dnnl_engine_t engine = NULL;
+    dnnl_stream_t stream = NULL;
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_t primitive = NULL;
+    dnnl_exec_arg_t arguments[3] = {
+        {DNNL_ARG_SRC, NULL}, {DNNL_ARG_WEIGHTS, NULL}, {DNNL_ARG_DST, NULL}};
+    const dnnl_query_t queries[3] = {dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md};
+    void *const data[3] = {a_rounded, b_rounded, out};
+    dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    if (status == dnnl_success)
+        status = wade_bfloat16_product_describe(
+            &description, engine, m, n, k, a_transposed, b_transposed, out_stride, scale, keep);
+    if (status == dnnl_success) status = dnnl_primitive_create(&primitive, description);
+    if (status == dnnl_success) status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    if (status == dnnl_success)
+        status = wade_convert(
+            engine, stream, a_transposed ? k : m, a_transposed ? m : k, a, dnnl_f32, a_stride,
+            a_rounded, dnnl_bf16);
+    if (status == dnnl_success)
+        status = wade_convert(
+            engine, stream, b_transposed ? n : k, b_transposed ? k : n, b, dnnl_f32, b_stride,
+            b_rounded, dnnl_bf16);
+    for (int i = 0; i < 3 && status == dnnl_success; i++)
+        status = dnnl_memory_create(
+            &arguments[i].memory, dnnl_primitive_desc_query_md(description, queries[i], 0), engine,
+            data[i]);
+    if (status == dnnl_success) status = dnnl_primitive_execute(primitive, stream, 3, arguments);
+    if (status == dnnl_success) status = dnnl_stream_wait(stream);
+    for (int i = 0; i < 3; i++)
+        if (arguments[i].memory) dnnl_memory_destroy(arguments[i].memory);
+    if (stream) dnnl_stream_destroy(stream);
+    if (primitive) dnnl_primitive_destroy(primitive);
+    if (description) dnnl_primitive_desc_destroy(description);
+    if (engine) dnnl_engine_destroy(engine);
+    return status;
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t wade_row_desc;
 static inline dnnl_status_t wade_row_create(wade_row_desc *row, dnnl_dim_t count) {

@@ -11,7 +11,7 @@ package struct Linear: Sendable {
 
     /// The weights in the layout of whoever multiplies; further precisions are further cases.
     private enum PackedWeights: Sendable {
-        case rowMajor(Tensor, MatrixEngine)
+        case rowMajor(Tensor, Arithmetic)
         case blocked(PackedMatrix)
     }
 
@@ -23,22 +23,21 @@ package struct Linear: Sendable {
         outputs = weight.shape[0]
         inputs = weight.shape[1]
         self.bias = bias
-        if weight.isWatched || bias?.isWatched ?? false {
-            // Weights that change at every step are not worth packing.
-            weights = .rowMajor(weight, arithmetic.engine)
-            return
-        }
-        switch (arithmetic.engine, arithmetic.precision) {
-        case (.oneDNN, .float32):
+        // Weights that change at every step are not worth packing.
+        let staysRowMajor =
+            weight.isWatched || bias?.isWatched ?? false || arithmetic.allowsGradients
+        if !staysRowMajor, arithmetic.engine == .oneDNN, arithmetic.precision == .float32 {
             let packed = unsafe weight.withValues { values -> PackedMatrix? in
                 guard let base = values.baseAddress else { return nil }
                 return unsafe PackedMatrix(
                     base, outputs: weight.shape[0], inputs: weight.shape[1], hasBias: bias != nil)
             }
-            weights = packed.map { .blocked($0) } ?? .rowMajor(weight, .openBLAS)
-        case (.openBLAS, .float32):
-            weights = .rowMajor(weight, .openBLAS)
+            if let packed {
+                weights = .blocked(packed)
+                return
+            }
         }
+        weights = .rowMajor(weight, arithmetic)
     }
 
     /// A product with a matrix that was computed itself and is used once: nothing is packed.
@@ -47,7 +46,7 @@ package struct Linear: Sendable {
         outputs = weight.shape[0]
         inputs = weight.shape[1]
         bias = nil
-        weights = .rowMajor(weight, engine)
+        weights = .rowMajor(weight, Arithmetic(engine: engine))
     }
 
     /// x (…, K) to (…, N).
@@ -56,11 +55,11 @@ package struct Linear: Sendable {
         let y = product(x)
         switch weights {
         case .blocked:
-            precondition(!x.isWatched, "no gradient of packed weights; OpenBLAS does not pack")
+            precondition(!x.isWatched, "no gradient of packed weights; allowsGradients keeps them")
             return y
-        case .rowMajor(let weight, let engine):
+        case .rowMajor(let weight, let arithmetic):
             guard let tape = Tape.recording(x, weight, bias) else { return y }
-            return tape.record(y, backward(x, weight, engine))
+            return tape.record(y, backward(x, weight, arithmetic))
         }
     }
 
@@ -80,14 +79,14 @@ package struct Linear: Sendable {
                     } else {
                         unsafe matrix.multiply(source, rows: rows, bias: nil, into: target)
                     }
-                case .rowMajor(let weight, let engine):
+                case .rowMajor(let weight, let arithmetic):
                     unsafe weight.withValues { matrix in
                         guard let matrix = matrix.baseAddress else { return }
-                        unsafe engine.multiply(
+                        unsafe arithmetic.engine.multiply(
                             m: rows, n: outputs, k: inputs,
                             MatrixOperand(source, stride: inputs),
                             MatrixOperand(matrix, stride: inputs, transposed: true),
-                            into: target, stride: outputs)
+                            into: target, stride: outputs, precision: arithmetic.precision)
                     }
                     unsafe addBias(to: target, rows: rows)
                 }
@@ -96,8 +95,11 @@ package struct Linear: Sendable {
     }
 
     /// dx = dy·W, dW = dyᵀ·x, db = the sum of dy's rows; each only where it is watched.
-    private func backward(_ x: Tensor, _ weight: Tensor, _ engine: MatrixEngine) -> Tape.Backward {
+    private func backward(_ x: Tensor, _ weight: Tensor, _ arithmetic: Arithmetic)
+        -> Tape.Backward
+    {
         let (n, k, rows) = (outputs, inputs, x.rows)
+        let (engine, precision) = (arithmetic.engine, arithmetic.precision)
         let (xPlace, weightPlace, biasPlace) = (x.place, weight.place, bias?.place)
         // What a gradient does not need is not kept.
         let x = weightPlace == nil ? nil : x.detached
@@ -110,7 +112,8 @@ package struct Linear: Sendable {
                     unsafe tape.accumulate(into: xPlace) { dx, keep in
                         unsafe engine.multiply(
                             m: rows, n: k, k: n, MatrixOperand(dy, stride: n),
-                            MatrixOperand(weight, stride: k), keep: keep, into: dx, stride: k)
+                            MatrixOperand(weight, stride: k), keep: keep, into: dx, stride: k,
+                            precision: precision)
                     }
                 }
                 unsafe x?.withValues { x in
@@ -118,7 +121,8 @@ package struct Linear: Sendable {
                     unsafe tape.accumulate(into: weightPlace) { dw, keep in
                         unsafe engine.multiply(
                             m: n, n: k, k: rows, MatrixOperand(dy, stride: n, transposed: true),
-                            MatrixOperand(x, stride: k), keep: keep, into: dw, stride: k)
+                            MatrixOperand(x, stride: k), keep: keep, into: dw, stride: k,
+                            precision: precision)
                     }
                 }
                 unsafe tape.accumulatePart(into: biasPlace) { db in

@@ -47,10 +47,12 @@ package enum MatrixEngine: String, Sendable, CaseIterable {
 }
 
 extension MatrixEngine {
-    /// out (m, n) = scale · a (m, k) · b (k, n) + keep · out, row-major with row strides.
+    /// out (m, n) = scale · a (m, k) · b (k, n) + keep · out, row-major with row strides; in float32 throughout, or with the operands
+    /// rounded to bfloat16 first. Small products, which rounding would only slow down, are float32 always.
     func multiply(
         m: Int, n: Int, k: Int, scale: Float = 1, _ a: MatrixOperand, _ b: MatrixOperand,
-        keep: Float = 0, into out: UnsafeMutablePointer<Float>, stride: Int
+        keep: Float = 0, into out: UnsafeMutablePointer<Float>, stride: Int,
+        precision: Precision = .float32
     ) {
         guard m > 0, n > 0 else { return }
         guard k > 0 else {
@@ -58,6 +60,10 @@ extension MatrixEngine {
                 for column in 0..<n { unsafe out[row * stride + column] *= keep }
             }
             return
+        }
+        if precision == .bfloat16, m * n * k >= Self.smallProduct {
+            return unsafe multiplyRounded(
+                m: m, n: n, k: k, scale: scale, a, b, keep: keep, into: out, stride: stride)
         }
         switch self {
         case .oneDNN:
@@ -74,6 +80,57 @@ extension MatrixEngine {
                 CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
                 b.transposed ? CblasTrans : CblasNoTrans, Int32(m), Int32(n), Int32(k), scale,
                 a.base, Int32(a.stride), b.base, Int32(b.stride), keep, out, Int32(stride))
+        }
+    }
+
+    /// m·n·k of products that take about as long as rounding their operands.
+    private static let smallProduct = 1 << 20
+
+    /// Whether oneDNN multiplies bfloat16 here; elsewhere rounded operands are multiplied in float32, which differs in the order of
+    /// additions only.
+    private static let multipliesBFloat16 =
+        dnnl_get_effective_cpu_isa().rawValue & dnnl_cpu_isa_avx512_core.rawValue
+        == dnnl_cpu_isa_avx512_core.rawValue
+
+    private func multiplyRounded(
+        m: Int, n: Int, k: Int, scale: Float, _ a: MatrixOperand, _ b: MatrixOperand, keep: Float,
+        into out: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        let half = MemoryLayout<UInt16>.size
+        unsafe withUnsafeTemporaryAllocation(byteCount: (m + n) * k * half, alignment: 64) {
+            halves in
+            guard let aHalf = halves.baseAddress else { return }
+            let bHalf = unsafe aHalf + m * k * half
+            if self == .oneDNN, Self.multipliesBFloat16 {
+                let status = unsafe wade_bfloat16_product(
+                    dnnl_dim_t(m), dnnl_dim_t(n), dnnl_dim_t(k), scale, a.base,
+                    dnnl_dim_t(a.stride), a.transposed ? 1 : 0, aHalf, b.base,
+                    dnnl_dim_t(b.stride), b.transposed ? 1 : 0, bHalf, keep, out,
+                    dnnl_dim_t(stride))
+                precondition(status == dnnl_success, "oneDNN refused a product \(m)x\(k)x\(n)")
+                return
+            }
+            unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: (m + n) * k) { rounded in
+                guard let aRounded = rounded.baseAddress else { return }
+                let bRounded = unsafe aRounded + m * k
+                let (aRows, bRows) = (a.transposed ? k : m, b.transposed ? n : k)
+                let (aWidth, bWidth) = (m * k / aRows, n * k / bRows)
+                let status = unsafe (
+                    wade_round_to_bfloat16(
+                        dnnl_dim_t(aRows), dnnl_dim_t(aWidth), a.base, dnnl_dim_t(a.stride), aHalf,
+                        aRounded),
+                    wade_round_to_bfloat16(
+                        dnnl_dim_t(bRows), dnnl_dim_t(bWidth), b.base, dnnl_dim_t(b.stride), bHalf,
+                        bRounded)
+                )
+                precondition(
+                    status == (dnnl_success, dnnl_success), "oneDNN could not round operands")
+                unsafe multiply(
+                    m: m, n: n, k: k, scale: scale,
+                    MatrixOperand(aRounded, stride: aWidth, transposed: a.transposed),
+                    MatrixOperand(bRounded, stride: bWidth, transposed: b.transposed),
+                    keep: keep, into: out, stride: stride)
+            }
         }
     }
 }

@@ -126,14 +126,14 @@ extension Tensor {
     }
 
     /// a (N, D) · bᵀ with b (M, D) to (N, M); both may be watched.
-    package func matmul(transposed b: Tensor, engine: MatrixEngine = .openBLAS) -> Tensor {
+    package func matmul(transposed b: Tensor, engine: MatrixEngine = .oneDNN) -> Tensor {
         precondition(width == b.width, "product of \(shape) and \(b.shape) transposed")
         let product = Linear(weight: b.reshaped([b.rows, b.width]), engine: engine)
         return product(self)
     }
 
     /// a (N, K) · b (K, M) to (N, M); both may be watched.
-    package func matmul(_ b: Tensor, engine: MatrixEngine = .openBLAS) -> Tensor {
+    package func matmul(_ b: Tensor, engine: MatrixEngine = .oneDNN) -> Tensor {
         matmul(transposed: b.transposed(), engine: engine)
     }
 }

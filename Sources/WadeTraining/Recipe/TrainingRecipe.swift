@@ -1,6 +1,7 @@
 //! A training recipe: the model's sizes and every stage's numbers, as a YAML file says them.
 package import WadeFlamingo
 package import WadePipeline
+package import WadeTensor
 
 /// What `wade train` does from nothing to a bundle.
 package struct TrainingRecipe: Sendable, Equatable {
@@ -20,6 +21,8 @@ package struct TrainingRecipe: Sendable, Equatable {
     /// The bundle's name.
     package var name: String
     package var seed: UInt64
+    /// In which linear layers multiply while training; everything else, sums and optimiser included, is float32.
+    package var precision: Precision
     /// Tokens of the vocabulary, the special ones included.
     package var configuration: FlamingoConfiguration
     package var vision: Stage
@@ -48,7 +51,7 @@ package struct TrainingRecipe: Sendable, Equatable {
         settings.evaluateEvery = 0
         settings.checkpointSeconds = 0
         return
-            "\(name) seed \(seed) \(configuration) \(settings) \(stage.parts)x\(stage.partSize) "
+            "\(name) seed \(seed) \(precision.rawValue) \(configuration) \(settings) \(stage.parts)x\(stage.partSize) "
             + "\(stage.repetitionShare) \(stage.mixture) \(clips) clips, behind \(earlier)"
     }
 }

@@ -13,7 +13,7 @@ struct TrainingRecipeReader {
     }
 
     func read() throws -> TrainingRecipe {
-        let members = try root.members(["name", "seed", "model", "clips", "stages"])
+        let members = try root.members(["name", "seed", "precision", "model", "clips", "stages"])
         func required(_ name: String) throws -> YAMLField {
             guard let field = members[name] else {
                 throw root.wrong("`\(name)`", found: "no `\(name)`")
@@ -22,6 +22,12 @@ struct TrainingRecipeReader {
         }
         let name = try required("name").text()
         let seed = UInt64(try members["seed"]?.integer(in: 0...1 << 14) ?? 1)
+        let precision = try members["precision"].map { field in
+            guard let precision = Precision(rawValue: try field.text()) else {
+                throw field.wrong(Precision.allCases.map(\.rawValue).joined(separator: " or "))
+            }
+            return precision
+        }
         let clips = try required("clips").members(["train", "held_out"])
         let stagesField = try required("stages")
         let names = ["vision", "language", "resampler", "cross_attention", "wiring"]
@@ -34,7 +40,8 @@ struct TrainingRecipeReader {
                 field, seed: seed, hasMixture: name == "cross_attention" || name == "wiring")
         }
         return TrainingRecipe(
-            name: name, seed: seed, configuration: try readModel(try required("model"), name: name),
+            name: name, seed: seed, precision: precision ?? .float32,
+            configuration: try readModel(try required("model"), name: name),
             vision: try stage("vision"), language: try stage("language"),
             resampler: try stage("resampler"), crossAttention: try stage("cross_attention"),
             wiring: try stage("wiring"),

@@ -53,7 +53,8 @@ package struct TrainingRun {
                 trained = try train(
                     VisionStage(
                         configuration, renderer: renderer, seed: recipe.seed,
-                        parts: recipe.vision.parts, framesPerPart: recipe.vision.partSize),
+                        parts: recipe.vision.parts, framesPerPart: recipe.vision.partSize,
+                        arithmetic: arithmetic),
                     recipe.vision)
             case .language:
                 trained = try train(
@@ -61,7 +62,8 @@ package struct TrainingRun {
                         configuration, encoder: encoder, seed: recipe.seed,
                         parts: recipe.language.parts, tokensPerPart: recipe.language.partSize,
                         steps: recipe.language.settings.steps,
-                        repetitionShare: recipe.language.repetitionShare), recipe.language)
+                        repetitionShare: recipe.language.repetitionShare,
+                        arithmetic: arithmetic), recipe.language)
             case .features:
                 let vision = try CLIPVisionTransformer(
                     Weights(parameters: parameters, file: folder)["vision"],
@@ -78,7 +80,8 @@ package struct TrainingRun {
                 trained = try train(
                     ResamplerStage(
                         configuration, clips: features, heldOut: heldOut, seed: recipe.seed,
-                        parts: recipe.resampler.parts, clipsPerPart: recipe.resampler.partSize),
+                        parts: recipe.resampler.parts, clipsPerPart: recipe.resampler.partSize,
+                        arithmetic: arithmetic),
                     recipe.resampler, behind: eye)
             case .visualTokens:
                 guard let features, let heldOut else { return false }
@@ -114,6 +117,11 @@ package struct TrainingRun {
         return true
     }
 
+    /// How the stages compute while they train; the frozen parts look at clips in float32.
+    private var arithmetic: Arithmetic {
+        Arithmetic(precision: recipe.precision, allowsGradients: true)
+    }
+
     private var tokenizerPath: String { folder + "/tokenizer.json" }
 
     private func encoder() throws -> PieceEncoder {
@@ -141,7 +149,7 @@ package struct TrainingRun {
         try FlamingoStage(
             trained, configuration, parameters: parameters, encoder: encoder, clips: clips,
             heldOut: heldOut, mixture: stage.mixture, seed: recipe.seed, parts: stage.parts,
-            clipsPerPart: stage.partSize)
+            clipsPerPart: stage.partSize, arithmetic: arithmetic)
     }
 
     /// Trains a stage; what is thrown away after it is left out.

@@ -33,6 +33,7 @@ package struct FlamingoStage: TrainingStage {
     package let name: String
     package let parts: Int
     private let configuration: FlamingoConfiguration
+    private let arithmetic: Arithmetic
     private let trained: Trained
     /// Everything that is not trained here.
     private let frozen: [String: Tensor]
@@ -50,11 +51,13 @@ package struct FlamingoStage: TrainingStage {
     package init(
         _ trained: Trained, _ configuration: FlamingoConfiguration, parameters: [String: Tensor],
         encoder: PieceEncoder, clips: ClipStore, heldOut: ClipStore, mixture: [MixtureEntry],
-        seed: UInt64, parts: Int, clipsPerPart: Int
+        seed: UInt64, parts: Int, clipsPerPart: Int,
+        arithmetic: Arithmetic = Arithmetic(allowsGradients: true)
     ) throws {
         self.name = trained.rawValue
         self.trained = trained
         self.configuration = configuration
+        self.arithmetic = arithmetic
         self.encoder = encoder
         self.clips = clips
         self.heldOut = heldOut
@@ -63,7 +66,7 @@ package struct FlamingoStage: TrainingStage {
         self.parts = parts
         self.clipsPerPart = clipsPerPart
         let all = try ParameterInitialization(seed: seed).parameters {
-            _ = try Flamingo($0, configuration, arithmetic: Arithmetic(engine: .openBLAS))
+            _ = try Flamingo($0, configuration, arithmetic: arithmetic)
         }
         var (start, frozen): ([String: Tensor], [String: Tensor]) = ([:], [:])
         for (name, tensor) in all {
@@ -96,7 +99,7 @@ package struct FlamingoStage: TrainingStage {
             Weights(
                 parameters: frozen.merging(parameters) { _, trained in trained },
                 file: "stage \(name)"),
-            configuration, arithmetic: Arithmetic(engine: .openBLAS))
+            configuration, arithmetic: arithmetic)
     }
 
     package func loss(_ parameters: [String: Tensor], step: Int, part: Int) throws -> PartialLoss {

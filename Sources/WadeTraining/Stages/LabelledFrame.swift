@@ -52,6 +52,27 @@ struct LabelledFrame {
         }
     }
 
+    /// The same words but for one of the subject's, drawn anew: what the frame must be told from. Empty where there is no subject.
+    func almost(_ property: SubjectProperty, random: inout RandomStream) -> [Int] {
+        let group = property.rawValue
+        let first = Self.groups[..<group].reduce(0, +)
+        guard words[SubjectProperty.shape.rawValue] > 0, words[group] > first else { return [] }
+        // 0 stands for none.
+        let others = (first + 1..<first + Self.groups[group]).filter { $0 != words[group] }
+        var changed = words
+        changed[group] = random.element(others)
+        return changed
+    }
+
+    /// The groups of words that say something of the subject.
+    enum SubjectProperty: Int {
+        case shape = 0
+        case colour = 1
+        case x = 4
+        case y = 5
+        case radius = 6
+    }
+
     /// Mean luma, 0...1, and the hue's sextant of a part of a picture, 0 where it is grey.
     private static func light(_ picture: RGBImage, _ columns: Range<Int>, _ rows: Range<Int>)
         -> (luma: Float, hue: Int)

@@ -7,6 +7,7 @@ package struct LanguageStage: TrainingStage {
     package let name = "language"
     package let parts: Int
     private let configuration: FlamingoConfiguration
+    private let arithmetic: Arithmetic
     private let encoder: PieceEncoder
     private let seed: UInt64
     private let tokensPerPart: Int
@@ -18,9 +19,11 @@ package struct LanguageStage: TrainingStage {
 
     package init(
         _ configuration: FlamingoConfiguration, encoder: PieceEncoder, seed: UInt64, parts: Int,
-        tokensPerPart: Int, steps: Int, repetitionShare: Double, heldOutDocuments: Int = 60
+        tokensPerPart: Int, steps: Int, repetitionShare: Double, heldOutDocuments: Int = 60,
+        arithmetic: Arithmetic = Arithmetic(allowsGradients: true)
     ) {
         self.configuration = configuration
+        self.arithmetic = arithmetic
         self.encoder = encoder
         self.seed = seed
         self.parts = parts
@@ -33,7 +36,7 @@ package struct LanguageStage: TrainingStage {
     package func initialParameters() throws -> [String: Tensor] {
         try ParameterInitialization(seed: seed).parameters {
             _ = try LanguageModel(
-                $0, Self.textOnly(configuration), arithmetic: Arithmetic(engine: .openBLAS))
+                $0, Self.textOnly(configuration), arithmetic: arithmetic)
         }
     }
 
@@ -94,7 +97,7 @@ package struct LanguageStage: TrainingStage {
     ) throws -> PartialLoss {
         let model = try LanguageModel(
             Weights(parameters: parameters, file: "stage \(name)"), Self.textOnly(configuration),
-            arithmetic: Arithmetic(engine: .openBLAS))
+            arithmetic: arithmetic)
         let total = documents.reduce(Float(0)) { $0 + $1.document.weights.reduce(0, +) }
         var losses: [Tensor] = []
         var measures: [(name: String, sum: Double, count: Double)] = []

@@ -15,8 +15,7 @@ struct ResamplerHeads {
     private static let queriesPerFrame = 2
     private static let pathWidth = 256
 
-    init(_ weights: Weights, width: Int, frames: Int) throws {
-        let arithmetic = Arithmetic(engine: .openBLAS)
+    init(_ weights: Weights, width: Int, frames: Int, _ arithmetic: Arithmetic) throws {
         func linear(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Linear {
             Linear(
                 weight: try weights[name].tensor("weight", shape: [outputs, inputs]),
@@ -36,7 +35,7 @@ struct ResamplerHeads {
             weight: try weights["path.norm"].tensor("weight", shape: [Self.pathWidth]),
             bias: try weights["path.norm"].tensor("bias", shape: [Self.pathWidth]), epsilon: 1e-5)
         pathDown = try linear("path.down", Self.pathWidth, 6)
-        pooling = Attention(heads: 1, scale: 0.3, engine: .openBLAS)
+        pooling = Attention(heads: 1, scale: 0.3, engine: arithmetic.engine)
     }
 
     /// The logits (1, values) of every attribute, in their order, from visual tokens (R, D).

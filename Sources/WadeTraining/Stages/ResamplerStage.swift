@@ -7,6 +7,7 @@ package struct ResamplerStage: TrainingStage {
     package let name = "resampler"
     package let parts: Int
     private let configuration: FlamingoConfiguration
+    private let arithmetic: Arithmetic
     private let clips: ClipStore
     private let heldOut: ClipStore
     private let seed: UInt64
@@ -17,9 +18,11 @@ package struct ResamplerStage: TrainingStage {
 
     package init(
         _ configuration: FlamingoConfiguration, clips: ClipStore, heldOut: ClipStore, seed: UInt64,
-        parts: Int, clipsPerPart: Int
+        parts: Int, clipsPerPart: Int,
+        arithmetic: Arithmetic = Arithmetic(allowsGradients: true)
     ) {
         self.configuration = configuration
+        self.arithmetic = arithmetic
         self.clips = clips
         self.heldOut = heldOut
         self.seed = seed
@@ -32,11 +35,11 @@ package struct ResamplerStage: TrainingStage {
     package func initialParameters() throws -> [String: Tensor] {
         var parameters = try ParameterInitialization(seed: seed).parameters {
             _ = try PerceiverResampler(
-                $0["resampler"], configuration.resampler, arithmetic: Arithmetic(engine: .openBLAS))
+                $0["resampler"], configuration.resampler, arithmetic: arithmetic)
         }
         let heads = try ParameterInitialization(seed: seed &+ 1).parameters {
             _ = try ResamplerHeads(
-                $0["heads"], width: configuration.resampler.width, frames: frames)
+                $0["heads"], width: configuration.resampler.width, frames: frames, arithmetic)
         }
         parameters.merge(heads) { first, _ in first }
         return parameters
@@ -51,9 +54,9 @@ package struct ResamplerStage: TrainingStage {
         return (
             try PerceiverResampler(
                 weights["resampler"], configuration.resampler,
-                arithmetic: Arithmetic(engine: .openBLAS)),
+                arithmetic: arithmetic),
             try ResamplerHeads(
-                weights["heads"], width: configuration.resampler.width, frames: frames)
+                weights["heads"], width: configuration.resampler.width, frames: frames, arithmetic)
         )
     }
 

@@ -9,6 +9,7 @@ package struct VisionStage: TrainingStage {
     package let name = "vision"
     package let parts: Int
     private let configuration: FlamingoConfiguration
+    private let arithmetic: Arithmetic
     private let renderer: ClipRenderer
     private let seed: UInt64
     private let clipsPerPart: Int
@@ -22,9 +23,11 @@ package struct VisionStage: TrainingStage {
 
     package init(
         _ configuration: FlamingoConfiguration, renderer: ClipRenderer, seed: UInt64, parts: Int,
-        framesPerPart: Int
+        framesPerPart: Int,
+        arithmetic: Arithmetic = Arithmetic(allowsGradients: true)
     ) {
         self.configuration = configuration
+        self.arithmetic = arithmetic
         self.renderer = renderer
         self.seed = seed
         self.parts = parts
@@ -34,10 +37,10 @@ package struct VisionStage: TrainingStage {
     package func initialParameters() throws -> [String: Tensor] {
         var parameters = try ParameterInitialization(seed: seed).parameters {
             _ = try CLIPVisionTransformer(
-                $0["vision"], configuration.vision, arithmetic: Arithmetic(engine: .openBLAS))
+                $0["vision"], configuration.vision, arithmetic: arithmetic)
         }
         let heads = try ParameterInitialization(seed: seed &+ 1).parameters {
-            _ = try ContrastiveHeads($0["heads"], width: configuration.vision)
+            _ = try ContrastiveHeads($0["heads"], width: configuration.vision, arithmetic)
         }
         parameters.merge(heads) { first, _ in first }
         return parameters
@@ -77,8 +80,8 @@ package struct VisionStage: TrainingStage {
     ) throws -> PartialLoss {
         let weights = Weights(parameters: parameters, file: "stage \(name)")
         let vision = try CLIPVisionTransformer(
-            weights["vision"], configuration.vision, arithmetic: Arithmetic(engine: .openBLAS))
-        let heads = try ContrastiveHeads(weights["heads"], width: configuration.vision)
+            weights["vision"], configuration.vision, arithmetic: arithmetic)
+        let heads = try ContrastiveHeads(weights["heads"], width: configuration.vision, arithmetic)
         let size = configuration.vision.imageSize
         let preprocessing = configuration.vision.preprocessing
         let pixels = Tensor(
@@ -89,13 +92,16 @@ package struct VisionStage: TrainingStage {
             throw TrainingError.recipe(
                 found: "a vision encoder without projection_width", expected: "one to train with")
         }
-        let words = heads.words(frames.map(\.words)).normalizedRows()
-        let scores = embedded.normalizedRows().matmul(transposed: words) * (1 / Self.temperature)
+        let words = heads.words(frames.map(\.words) + almost(frames, random: random))
+        let scores =
+            embedded.normalizedRows().matmul(transposed: words.normalizedRows())
+            * (1 / Self.temperature)
         let places = Array(0..<frames.count)
         let ones = [Float](repeating: 1 / Float(frames.count), count: frames.count)
+        let wordsToFrames = scores.columns(0..<frames.count).transposed()
         let frameLoss =
             (scores.crossEntropy(targets: places, weights: ones)
-                + scores.transposed().crossEntropy(targets: places, weights: ones)) * 0.5
+                + wordsToFrames.crossEntropy(targets: places, weights: ones)) * 0.5
         let (patchLoss, patchHits, patchCount) = try self.patchLoss(
             vision.features(ofTokens: tokens), frames, heads, random: random)
         return PartialLoss(
@@ -106,6 +112,17 @@ package struct VisionStage: TrainingStage {
                 ("frame_accuracy", hits(scores, places), Double(frames.count)),
                 ("patch_accuracy", patchHits, patchCount),
             ])
+    }
+
+    /// Words that are wrong about one property of a frame's subject. Among other frames' words alone light and hue are enough to
+    /// find one's own, and shape is hardly learned.
+    private func almost(_ frames: [LabelledFrame], random: RandomStream) -> [[Int]] {
+        var random = random
+        return frames.flatMap { frame in
+            let other = random.element(
+                [.colour, .x, .y, .radius] as [LabelledFrame.SubjectProperty])
+            return [.shape, .shape, other].map { frame.almost($0, random: &random) }
+        }.filter { !$0.isEmpty }
     }
 
     /// Patches look for their own thumbnails among all and among shifted ones of their own frame, so that features say where

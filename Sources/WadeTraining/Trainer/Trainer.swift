@@ -55,6 +55,7 @@ package struct Trainer<Stage: TrainingStage> {
         let pool = WorkerPool<Job, Result<Gradients, any Error>>(
             workers: workers, inFlight: max(workers, stage.parts)
         ) { job in
+            MatrixEngine.oneDNN.useThreads(1)
             MatrixEngine.openBLAS.useThreads(1)
             return Result { try Self.gradients(stage, job, names: names) }
         }
