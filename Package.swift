@@ -139,7 +139,8 @@ let package = Package(
             name: "WadeTrainingTests",
             dependencies: [
                 "WadeTraining", "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer",
-                "WadeVideo", "WadeImage", .product(name: "Logging", package: "swift-log"),
+                "WadeVideo", "WadeImage", "WadeTestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),
         .testTarget(

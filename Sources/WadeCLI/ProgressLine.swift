@@ -31,6 +31,11 @@ struct ProgressLine {
         write("\r\u{1B}[K\(text)")
     }
 
+    /// Shows a text in the place of the one before.
+    func show(_ text: String) {
+        if isShown { write("\r\u{1B}[K\(text)") }
+    }
+
     /// Removes the line.
     func clear() {
         if isShown { write("\r\u{1B}[K") }

@@ -19,7 +19,7 @@ package struct ContentIdentity: Sendable, Equatable {
     /// read again every night; then the file is not even opened, so one that was answered and cannot be opened any more keeps
     /// its one record. Throws when the file cannot be read, is empty, no regular file, or changes meanwhile, when it takes longer than
     /// `seconds` (0 for any time), and soon after a stop is wished: a terabyte takes half an hour.
-    static func read(
+    package static func read(
         _ path: PathBytes, known: (FileStatus) -> [UInt8]?, seconds: Int = 0,
         stop: StopRequest? = nil
     ) throws(ClipFailure) -> ContentIdentity {

@@ -5,8 +5,11 @@ enum SmallFile {
     /// More than a person writes; a video given by mistake is refused.
     static let mostBytes = 16 << 20
 
-    /// The bytes of the file at `path`.
-    static func read(_ path: PathBytes) throws(PipelineError) -> [UInt8] {
+    /// The bytes of the file at `path`, of which there must not be more than `mostBytes`.
+    static func read(_ path: PathBytes, atMost mostBytes: Int = SmallFile.mostBytes)
+        throws(PipelineError)
+        -> [UInt8]
+    {
         do {
             let file = try OpenFile(path, for: .reading)
             let status = try file.status()

@@ -97,7 +97,8 @@ struct DemonstrationReader {
         return demonstrations
     }
 
-    private func read(_ value: JSONValue, number: Int, place: String) throws(PipelineError)
+    /// The demonstration that `value` says, which stands at `place`.
+    func read(_ value: JSONValue, number: Int, place: String) throws(PipelineError)
         -> Demonstration
     {
         guard case .object(let members) = value else {

@@ -75,9 +75,14 @@ struct ClipStoreBuilder {
         }
         var rest = missing.makeIterator()
         var done = 0
+        let (start, what) = (ContinuousClock.now, PathBytes(folder).name.text)
         while let result = pool.next(from: { stop.reason == nil ? rest.next() : nil }) {
             _ = try result.get()
             done += 1
+            log.show(
+                TrainingProgress(
+                    what: "shards of \(what)", done: done, total: missing.count,
+                    elapsed: ContinuousClock.now - start))
             if done % 20 == 0 { log.note("\(folder): \(done) of \(missing.count) shards") }
         }
         guard done == missing.count else { return nil }

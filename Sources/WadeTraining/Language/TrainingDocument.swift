@@ -16,8 +16,10 @@ struct TrainingDocument: Sendable {
     /// What the last pair asks, and its true value; nil for a caption.
     var asked: (attribute: ShotAttribute, value: String)?
 
-    /// Nothing but the token that begins every text.
-    init(beginningWith id: Int) { append([id], weight: 0) }
+    /// Nothing but the token that begins every text, where there is one.
+    init(beginningWith id: Int?) {
+        if let id { append([id], weight: 0) }
+    }
 
     /// Adds tokens that count `weight` each.
     mutating func append(_ tokens: [Int], weight: Float) {

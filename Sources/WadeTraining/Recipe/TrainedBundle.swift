@@ -26,10 +26,7 @@ package struct TrainedBundle {
             to: URL(fileURLWithPath: folder + "/tokenizer.json"), options: .atomic)
         var configuration = configuration
         configuration.weightsSHA256 = try ModelBundle.weightsDigest(of: weights)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try encoder.encode(configuration).write(
-            to: URL(fileURLWithPath: folder + "/config.json"), options: .atomic)
+        try configuration.write(to: folder)
         try ModelBundle(path: folder).check()
     }
 }

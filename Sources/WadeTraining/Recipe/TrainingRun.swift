@@ -107,14 +107,39 @@ package struct TrainingRun {
                         .wiring, configuration, parameters, encoder, features, heldOut,
                         recipe.wiring), recipe.wiring, behind: earlier)
             case .bundle:
+                let bundle = folder + "/" + recipe.name
                 try TrainedBundle(configuration: configuration, parameters: parameters)
-                    .write(to: folder + "/" + recipe.name, tokenizer: tokenizerPath)
+                    .write(to: bundle, tokenizer: tokenizerPath)
+                try TrainingCurves(log: log.path).write(to: bundle + "/curves.png")
+                try card.write(to: bundle)
             }
             guard let trained else { return false }
             parameters.merge(trained) { _, new in new }
             if stage == last { break }
         }
         return true
+    }
+
+    /// The card of the bundle, from the recipe and the log.
+    private var card: TrainingCard {
+        let stages = [
+            ("vision", recipe.vision, "frames"), ("language", recipe.language, "tokens"),
+            ("resampler", recipe.resampler, "clips"),
+            ("cross_attention", recipe.crossAttention, "clips"), ("wiring", recipe.wiring, "clips"),
+        ]
+        return TrainingCard(
+            name: recipe.name,
+            introduction: [
+                "A Flamingo (Alayrac et al., arXiv 2204.14198) that `wade train` made from nothing, on clips that wade rendered:",
+                "\(recipe.clips) for the resampler and the gated cross-attention, \(recipe.heldOutClips) others for the scores,",
+                "and clips of their own for the vision encoder. Linear layers multiplied in \(recipe.precision.rawValue). Vision",
+                "encoder and language model were trained first and then frozen.",
+            ], isTrained: { _ in true },
+            stages: stages.map { name, stage, unit in
+                TrainingCard.Stage(
+                    name: name, batch: "\(stage.parts) × \(stage.partSize) \(unit)",
+                    settings: stage.settings)
+            }, history: log.history)
     }
 
     /// How the stages compute while they train; the frozen parts look at clips in float32.

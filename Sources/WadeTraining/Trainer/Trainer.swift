@@ -25,13 +25,19 @@ package struct Trainer<Stage: TrainingStage> {
     private let stop: StopRequest
     /// What a checkpoint must have been made by.
     private let recipe: String
+    /// Steps between two lines of the log.
+    private let logEvery: Int
+    /// Whether there is a score before the first step.
+    private let scoresStart: Bool
 
     /// `folder` holds the stage's checkpoint; `recipe` names everything that decides its numbers.
     package init(
         _ stage: Stage, _ settings: StageSettings, recipe: String, folder: String, workers: Int,
-        log: TrainingLog, stop: StopRequest
+        log: TrainingLog, stop: StopRequest, logEvery: Int = 50, scoresStart: Bool = false
     ) {
         self.recipe = recipe
+        self.logEvery = logEvery
+        self.scoresStart = scoresStart
         self.stage = stage
         self.settings = settings
         self.folder = folder
@@ -62,19 +68,35 @@ package struct Trainer<Stage: TrainingStage> {
         let clock = ContinuousClock()
         var saved = clock.now
         var meter = TrainingMeter()
+        let before = state.step
+        if before < settings.steps {
+            try log.began(stage.name, step: before, of: settings.steps, workers: workers)
+            if scoresStart, before == 0, settings.evaluateEvery > 0 {
+                let scores = try stage.evaluate(state.parameters)
+                try log.evaluated(stage.name, step: 0, scores)
+            }
+        }
+        let begun = clock.now
         while state.step < settings.steps {
             guard stop.reason == nil else {
                 try state.write(to: checkpointPath, recipe: recipe)
+                try log.ended()
                 return nil
             }
             try advance(&state, names, pool, &meter)
+            let progress = TrainingProgress(
+                what: stage.name, done: state.step, total: settings.steps,
+                elapsed: clock.now - begun, before: before)
+            log.show(progress)
             let every = settings.evaluateEvery
             if every > 0, state.step % every == 0 || state.step == settings.steps {
                 let scores = try stage.evaluate(state.parameters)
                 try log.evaluated(stage.name, step: state.step, scores)
             }
-            if state.step % 50 == 0 || state.step == settings.steps {
-                try log.trained(stage.name, step: state.step, of: settings.steps, meter.summary())
+            if state.step % logEvery == 0 || state.step == settings.steps {
+                try log.trained(
+                    stage.name, step: state.step, of: settings.steps, meter.summary(),
+                    left: progress.secondsLeft)
             }
             if clock.now - saved > .seconds(settings.checkpointSeconds) {
                 try state.write(to: checkpointPath, recipe: recipe)
@@ -82,6 +104,7 @@ package struct Trainer<Stage: TrainingStage> {
             }
         }
         try state.write(to: checkpointPath, recipe: recipe)
+        try log.ended()
         return state.parameters
     }
 

@@ -6,6 +6,8 @@ package enum TrainingError: Error, CustomStringConvertible, Equatable {
     case diverged(stage: String, step: Int, loss: String)
     /// A checkpoint or a store of features that is not what this recipe makes.
     case file(path: String, found: String, expected: String)
+    /// What is asked for cannot be done.
+    case request(found: String, expected: String)
     /// A recipe that cannot be trained.
     case recipe(found: String, expected: String)
 
@@ -15,6 +17,7 @@ package enum TrainingError: Error, CustomStringConvertible, Equatable {
             "stage \(stage), step \(step): found a loss of \(loss), expected a finite number; a smaller learning rate may help"
         case .file(let path, let found, let expected):
             "\(path): found \(found), expected \(expected)"
+        case .request(let found, let expected): "found \(found), expected \(expected)"
         case .recipe(let found, let expected):
             "recipe: found \(found), expected \(expected)"
         }
