@@ -74,7 +74,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .target(
-            name: "WadeEvaluation", dependencies: ["WadePipeline"], swiftSettings: house),
+            name: "WadeEvaluation", dependencies: ["WadePipeline", "WadeVideo", "WadeImage"],
+            swiftSettings: house),
         .target(
             name: "WadeTraining",
             dependencies: [
