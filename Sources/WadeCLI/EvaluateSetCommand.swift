@@ -37,7 +37,7 @@ struct EvaluateSetCommand: ParsableCommand {
     @Argument(help: "The label file.")
     var labels: PathBytes
 
-    @Option(help: "How LABELS is laid out: jsonl, coco, vqa, msrvtt, msrvtt-qa or vatex.")
+    @Option(help: "How LABELS is laid out.")
     var layout: LabelLayout
 
     @Option(help: "The folder of the videos; that of LABELS if not given.")

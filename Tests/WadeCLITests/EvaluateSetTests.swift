@@ -239,6 +239,23 @@ struct EvaluateSetTests {
                 && task.errors.contains("expected a caption task, since the labels are captions"))
     }
 
+    @Test("a query's video under another name among its demonstrations is counted and said")
+    func copies() throws {
+        try FileManager.default.copyItem(
+            atPath: wade.path("in/a.y4m"), toPath: wade.path("in/z.y4m"))
+        try wade.write(
+            ["a", "z"].map { "{\"video\": \"\($0).y4m\", \"caption\": \"grey\"}" }.joined(
+                separator: "\n"),
+            to: "two.jsonl")
+        let run = try evaluate("two.jsonl", ["--shots", "0", "1", "--seeds", "0"])
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(
+            run.output.contains("out.records/1-shots.seed-0.jsonl: 2 questions had their own video")
+        )
+        #expect(!run.output.contains("0-shots.jsonl: "))
+        #expect(try lines("out.records/0-shots.jsonl").count == 2)
+    }
+
     @Test("demonstrations may come from another file, and that is said")
     func pool() throws {
         try wade.write(

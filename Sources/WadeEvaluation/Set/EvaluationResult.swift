@@ -12,17 +12,26 @@ package struct ConditionResult: Sendable, Equatable, Codable {
     package let records: String
     /// Items without an answer, by reason; they count as wrong.
     package let unanswered: [String: Int]
+    /// Questions whose video was among their demonstrations in a file of another name: what they were asked was shown to them.
+    package let shown: Int
     /// By metric.
     package let scores: [String: Double]
 
+    private enum CodingKeys: String, CodingKey {
+        case shots, seed, records, unanswered
+        case shown = "shown_in_demonstrations"
+        case scores
+    }
+
     init(
-        _ condition: Condition, records: String, unanswered: [String: Int],
+        _ condition: Condition, records: String, unanswered: [String: Int], shown: Int,
         scores: [(Metric, Double)]
     ) {
         shots = condition.shots
         seed = condition.seed
         self.records = records
         self.unanswered = unanswered
+        self.shown = shown
         self.scores = Dictionary(
             scores.map { ($0.0.rawValue, $0.1) }, uniquingKeysWith: { one, _ in one })
     }
@@ -196,6 +205,11 @@ package struct EvaluationReport: Sendable {
             let codes = condition.unanswered.sorted { $0.key < $1.key }
                 .map { "\($0.value) \($0.key)" }.joined(separator: ", ")
             remarks.append("counted as wrong: \(condition.records): \(codes)")
+        }
+        for condition in result.conditions where condition.shown > 0 {
+            remarks.append(
+                "\(condition.records): \(condition.shown) questions had their own video among the demonstrations, in a file of another name"
+            )
         }
         return remarks + subject.notes
     }

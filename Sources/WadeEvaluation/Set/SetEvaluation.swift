@@ -146,7 +146,7 @@ package struct SetEvaluation {
             results.append(
                 ConditionResult(
                     condition, records: "\(folder.name.text)/\(file.name.text)",
-                    unanswered: failures,
+                    unanswered: failures, shown: Self.shown(plan, records, model.contents),
                     scores: scored.metrics.compactMap { metric in
                         scored.score(metric, of: Array(items.indices)).map { (metric, $0) }
                     }))
@@ -186,6 +186,25 @@ package struct SetEvaluation {
                 isNew = true
             }
             if !isNew { return }
+        }
+    }
+
+    /// Questions whose video was among their own demonstrations after all, in a file of another name.
+    private static func shown(
+        _ plan: ConditionPlan, _ records: [FileQuestion: AnnotationRecord],
+        _ contents: [PathBytes: String]
+    ) -> Int {
+        let clips = plan.pipeline.tasks.map { task in
+            Set(
+                plan.pipeline.demonstrations(for: task).compactMap {
+                    $0.clip.flatMap { contents[$0] }
+                })
+        }
+        return plan.questions.count { question in
+            guard let content = records[question]?.video.contentID, !content.isEmpty else {
+                return false
+            }
+            return clips[question.task].contains(content)
         }
     }
 

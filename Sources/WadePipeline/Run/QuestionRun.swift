@@ -40,6 +40,8 @@ package struct QuestionRun {
     private let decoders: DecoderPool
     private let cache: CacheFolder?
     private var loaded: Loaded?
+    /// The content of every demonstration's clip that was prepared, as records have it.
+    package private(set) var contents: [PathBytes: String] = [:]
 
     /// A run by the model of `pipeline` with its sampling and decoding; its demonstrations and what it wants to know of confidence
     /// are left out. Throws when there is no such model.
@@ -92,6 +94,7 @@ package struct QuestionRun {
             let source = ClipSource(path: path, relativePath: path, identity: identity)
             let clip = try loaded.annotator.annotator.encode(source, nil).get()
             loaded.prompts.add(clip.tokens, of: path)
+            contents[path] = identity.text
             return nil
         } catch {
             if error.isFaultOfSystem { throw PipelineError.system(error.message) }
