@@ -74,7 +74,9 @@ let package = Package(
             ],
             swiftSettings: house),
         .target(
-            name: "WadeEvaluation", dependencies: ["WadePipeline"], swiftSettings: house),
+            name: "WadeEvaluation", dependencies: ["WadePipeline", "WadeVideo", "WadeImage"],
+            swiftSettings: house),
+        .target(name: "WadeTerminal", swiftSettings: house),
         .target(
             name: "WadeTraining",
             dependencies: [
@@ -85,8 +87,8 @@ let package = Package(
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeTraining", "WadeEvaluation", "WadeFlamingo", "WadeTensor",
-                "WadeVideo", "WadeImage",
+                "WadePipeline", "WadeTraining", "WadeEvaluation", "WadeTerminal", "WadeFlamingo",
+                "WadeTensor", "WadeVideo", "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -143,6 +145,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testing),
+        .testTarget(
+            name: "WadeTerminalTests", dependencies: ["WadeTerminal"], swiftSettings: testing),
         .testTarget(
             name: "WadeCLITests", dependencies: ["WadeTestSupport"], swiftSettings: testing),
     ],

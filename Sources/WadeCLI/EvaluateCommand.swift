@@ -12,7 +12,9 @@ import WadeVideo
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Measure a model on clips of which the truth is known.",
-        subcommands: [EvaluateFewShotCommand.self, EvaluateCutsCommand.self])
+        subcommands: [
+            EvaluateSetCommand.self, EvaluateFewShotCommand.self, EvaluateCutsCommand.self,
+        ])
 }
 
 struct EvaluateFewShotCommand: ParsableCommand {

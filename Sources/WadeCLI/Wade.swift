@@ -9,7 +9,8 @@ struct Wade: ParsableCommand {
         abstract: "Wade through folders of video and write down what is seen, as JSONL.",
         version: Program.version,
         subcommands: [
-            AnnotateCommand.self, AskCommand.self, PlanCommand.self, FramesCommand.self,
+            AnnotateCommand.self, AskCommand.self, ChatCommand.self, PlanCommand.self,
+            FramesCommand.self,
             CheckCommand.self, ReportCommand.self, ShowCommand.self,
             ExportCommand.self, TailCommand.self, SchemaCommand.self, ScheduleCommand.self,
             ModelCommand.self,

@@ -130,6 +130,12 @@ package struct TextSequence: Sendable {
     /// The number of positions seen.
     package var length: Int { cache.length }
 
+    /// Makes one more piece of media known, for the `<image>` tokens that come.
+    package mutating func append(_ media: Media) { self.media = self.media.followed(by: media) }
+
+    /// Forgets the positions from `length` on; none of them may have been an `<image>`.
+    package mutating func truncate(to length: Int) { cache.truncate(to: length) }
+
     /// The next sequence of a shared prompt prefix: the same past, without copying it, and one more piece of media.
     package func continued(with media: Media) -> TextSequence {
         var next = self

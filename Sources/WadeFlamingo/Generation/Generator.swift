@@ -29,6 +29,20 @@ package struct Generator: Sendable {
         generatedTokens: GeneratedTokens = .seeMedia,
         goOn: ([Int]) -> Bool = { _ in true }
     ) throws -> Generated {
+        var sequence = sequence
+        return try answer(
+            prompt, in: &sequence, earlier: earlier, options: options, grammar: grammar,
+            generatedTokens: generatedTokens, goOn: goOn)
+    }
+
+    /// The same at the end of `sequence` itself, which then holds the prompt and what was read of the answer: all tokens but the last
+    /// one, or none after a beam search.
+    package func answer(
+        _ prompt: [Int], in sequence: inout TextSequence, earlier: [Int] = [],
+        options: DecodingOptions, grammar: TokenGrammar? = nil,
+        generatedTokens: GeneratedTokens = .seeMedia,
+        goOn: ([Int]) -> Bool = { _ in true }
+    ) throws -> Generated {
         try options.validate()
         guard !prompt.isEmpty else {
             throw FlamingoError.request(found: "an empty prompt", expected: "at least one token")
@@ -38,7 +52,6 @@ package struct Generator: Sendable {
                 found: "max_new_tokens \(options.maximumTokens)",
                 expected: "at least \(grammar.shortestAnswer), the shortest answer of its form")
         }
-        var sequence = sequence
         let hidden = try model(prompt, sequence: &sequence)
         let logits = model.language.logits(hidden[hidden.rows - 1..<hidden.rows]).values
         model.beginGenerating(&sequence)
@@ -46,12 +59,12 @@ package struct Generator: Sendable {
         let text = earlier + prompt
         switch options.strategy {
         case .greedy:
-            return try extend(text, sequence, logits, options, grammar, goOn: goOn) { scores in
+            return try extend(text, &sequence, logits, options, grammar, goOn: goOn) { scores in
                 argmax(scores)
             }
         case .sampling(let temperature, let topK, let topP, let seed):
             var random = SplitMix64(seed: seed)
-            return try extend(text, sequence, logits, options, grammar, goOn: goOn) { scores in
+            return try extend(text, &sequence, logits, options, grammar, goOn: goOn) { scores in
                 draw(scores, temperature: temperature, topK: topK, topP: topP, &random)
             }
         case .beam(let count, let lengthPenalty):
@@ -63,10 +76,11 @@ package struct Generator: Sendable {
     }
 
     private func extend(
-        _ text: [Int], _ start: TextSequence, _ firstLogits: [Float], _ options: DecodingOptions,
+        _ text: [Int], _ sequence: inout TextSequence, _ firstLogits: [Float],
+        _ options: DecodingOptions,
         _ grammar: TokenGrammar?, goOn: ([Int]) -> Bool, choose: ([Float]) -> Int
     ) throws -> Generated {
-        var (sequence, logits) = (start, firstLogits)
+        var logits = firstLogits
         var generated = Generated(ids: [], logProbabilities: [], finish: .length)
         let constraints = TokenConstraints(options: options, grammar: grammar)
         var place = TokenGrammar.start

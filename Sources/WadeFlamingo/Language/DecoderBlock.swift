@@ -34,6 +34,13 @@ package struct LayerCache: Sendable {
     /// The number of positions seen so far.
     var length: Int { (prefixKeys?.rows ?? 0) + keys.count }
 
+    /// Forgets the positions from `length` on; those of a prefix stay.
+    mutating func truncate(to length: Int) {
+        let own = max(0, length - (prefixKeys?.rows ?? 0))
+        keys.truncate(to: own)
+        values.truncate(to: own)
+    }
+
     /// Appends the keys and values of new positions and attends to all: q, k, v (T, D) to (T, D).
     mutating func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ attention: Attention) -> Tensor {
         let past = length

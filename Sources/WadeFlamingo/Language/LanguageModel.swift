@@ -110,6 +110,11 @@ package struct KeyValueCache: Sendable {
     /// The number of positions seen.
     package var length: Int { layers.first?.length ?? 0 }
 
+    /// Forgets the positions from `length` on.
+    mutating func truncate(to length: Int) {
+        for layer in layers.indices { layers[layer].truncate(to: length) }
+    }
+
     /// A sequence that goes on where this one ends and shares its keys and values without copying them.
     package func continued() -> KeyValueCache {
         KeyValueCache(layers: layers.map { LayerCache(after: $0) })

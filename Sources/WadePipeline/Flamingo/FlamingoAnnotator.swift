@@ -8,11 +8,11 @@ package import WadeVideo
 
 /// A loaded model that answers the tasks of one pipeline.
 package struct FlamingoAnnotator: Sendable {
-    private let model: Flamingo
+    let model: Flamingo
     private let pipeline: Pipeline
     private let decoders: DecoderPool
     private let cache: VisualTokenCache?
-    private let arithmetic: Arithmetic
+    let arithmetic: Arithmetic
     private let stage: AnswerStage
     private var prompts: [String: TaskPrompts] = [:]
 

@@ -2,9 +2,12 @@
 
 /// What stands before the model starts to write the next example of its prompt.
 package enum AnswerExtraction {
+    /// What a question's answer ends before.
+    static let marks = markers + [", "]
+    private static let markers = ["Question", "Answer", "Short"]
+
     /// A question's answer: the text before "Question", "Answer" or "Short", and of that the text before ", ".
     package static func answer(in generated: String) -> String {
-        let markers = ["Question", "Answer", "Short"]
         let ends = markers.compactMap { start(of: $0, in: generated) }
         let first = String(generated[..<(ends.min() ?? generated.endIndex)])
         return start(of: ", ", in: first).map { String(first[..<$0]) } ?? first

@@ -88,7 +88,7 @@ struct ClipSchedule {
             gone += 1
             return []
         case .parked:
-            parked += plan.pipeline.tasks.count
+            parked += plan.tasks(of: intaken.file).count
             jobs = []
         case .unread(let failure, let status):
             jobs = self.jobs(forUnread: intaken.file, status, failure: failure)
@@ -109,7 +109,7 @@ struct ClipSchedule {
     /// The records of a file that could not be read then and can now; its records are kept by its content from here on.
     private func removals(for file: FoundFile) -> [ClipJob] {
         guard ledger.holdsUnreadable else { return [] }
-        let lines = plan.pipeline.tasks.indices.compactMap { task -> ClipJob.Line? in
+        let lines = plan.tasks(of: file).compactMap { task -> ClipJob.Line? in
             let key = plan.key(unreadable: file.relativePath, task: task)
             return ledger.holds(key) ? ClipJob.Line(task: task, key: key, isRemoval: true) : nil
         }
@@ -121,7 +121,7 @@ struct ClipSchedule {
     private mutating func jobs(
         forUnread file: FoundFile, _ status: FileStatus, failure: ClipFailure
     ) -> [ClipJob] {
-        let lines = plan.pipeline.tasks.indices.compactMap { task -> ClipJob.Line? in
+        let lines = plan.tasks(of: file).compactMap { task -> ClipJob.Line? in
             guard plan.verdict(unread: file, status, task: task, ledger) != .parked else {
                 parked += 1
                 return nil
@@ -137,7 +137,7 @@ struct ClipSchedule {
 
     /// A file that still cannot be read is looked at in every run and written down once.
     private func jobs(forUnreadable file: FoundFile, failure: ClipFailure) -> [ClipJob] {
-        let lines = plan.pipeline.tasks.indices.compactMap { task -> ClipJob.Line? in
+        let lines = plan.tasks(of: file).compactMap { task -> ClipJob.Line? in
             let key = plan.key(unreadable: file.relativePath, task: task)
             return ledger.holds(key) ? nil : ClipJob.Line(task: task, key: key)
         }
@@ -149,14 +149,16 @@ struct ClipSchedule {
         for file: FoundFile, _ identity: ContentIdentity, spans: [ClipSpan]?,
         failure: ClipFailure?
     ) -> [ClipJob] {
-        let roles = plan.pipeline.tasks.indices.map { task in
+        let tasks = plan.tasks(of: file)
+        let roles = tasks.map { task in
             role(of: file, content: identity.digest, task: task, clips: spans?.count)
         }
         let count = roles.map(\.count).max() ?? 1
         return (0..<count).compactMap { index in
-            let lines = roles.indices.compactMap { task -> ClipJob.Line? in
-                guard index < roles[task].count else { return nil }
-                return line(file, identity, index: index, task: task, isCopy: roles[task].isCopy)
+            let lines = roles.indices.compactMap { place -> ClipJob.Line? in
+                guard index < roles[place].count else { return nil }
+                return line(
+                    file, identity, index: index, task: tasks[place], isCopy: roles[place].isCopy)
             }
             guard !lines.isEmpty else { return nil }
             let span = spans.flatMap { index < $0.count ? $0[index] : nil }

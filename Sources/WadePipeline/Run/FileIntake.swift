@@ -72,13 +72,13 @@ struct FileIntake: Sendable {
         guard ledger.holdsUnread,
             let status = try? FileStatus.of(file.path, followingLinks: true)
         else { return false }
-        return plan.pipeline.tasks.indices.allSatisfy { task in
+        return plan.tasks(of: file).allSatisfy { task in
             plan.verdict(unread: file, status, task: task, ledger) == .parked
         }
     }
 
     private func spans(of file: FoundFile, _ identity: ContentIdentity) -> IntakenFile.Outcome {
-        guard plan.pipeline.segmentation != .whole, !isDone(identity.digest) else {
+        guard plan.pipeline.segmentation != .whole, !isDone(file, identity.digest) else {
             return .identified(identity, nil)
         }
         let source = ClipSource(
@@ -100,8 +100,8 @@ struct FileIntake: Sendable {
     }
 
     /// Whether every clip of the content is settled for every task.
-    private func isDone(_ content: [UInt8]) -> Bool {
-        plan.pipeline.tasks.indices.allSatisfy { task in
+    private func isDone(_ file: FoundFile, _ content: [UInt8]) -> Bool {
+        plan.tasks(of: file).allSatisfy { task in
             guard let first = ledger.entries[plan.key(content, index: 0, task: task)] else {
                 return false
             }

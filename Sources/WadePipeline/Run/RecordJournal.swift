@@ -87,7 +87,7 @@ struct RecordJournal: ~Copyable {
         switch change {
         case .gone: summary.skipped[SkipReason.gone.rawValue, default: 0] += 1
         case .changed where job.file.isArgument:
-            for task in plan.pipeline.tasks.indices {
+            for task in plan.tasks(of: job.file) {
                 let key = plan.key(unreadable: job.file.relativePath, task: task)
                 let unread = ClipJob(job.file, failure: .changed, lines: [])
                 try write(

@@ -64,6 +64,8 @@ package struct RunPlan: Sendable {
     package let recipes: [Recipe]
     /// What was found.
     package private(set) var findings: Findings
+    /// The tasks that are asked about each file, by its path; every task about every file when nil.
+    var asked: [PathBytes: [Int]]?
     /// How the run works.
     package let settings: RunSettings
     /// The run's id, a UUID of version 7.
@@ -91,6 +93,12 @@ package struct RunPlan: Sendable {
         runID = Self.makeRunID()
         host = Host.name
         paths = Set(findings.files.map { PathIdentity($0.relativePath).pathHash })
+    }
+
+    /// The numbers of the tasks that are asked about `file`.
+    func tasks(of file: FoundFile) -> [Int] {
+        guard let asked else { return Array(pipeline.tasks.indices) }
+        return asked[file.path] ?? []
     }
 
     /// Brings the files into the order of the settings; `ledger` says which of them still need something.

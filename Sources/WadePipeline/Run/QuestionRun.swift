@@ -1,0 +1,234 @@
+//! A run that asks each file questions of its own: what a measurement over labels needs, by the way that every record goes.
+import Synchronization
+import WadeFlamingo
+import WadeTensor
+import WadeTokenizer
+import WadeVideo
+
+/// A question to one file: task number `task` of a pipeline.
+package struct FileQuestion: Sendable, Hashable {
+    /// The file, from `/`.
+    package let path: PathBytes
+    /// The task's place in the pipeline.
+    package let task: Int
+
+    /// A question.
+    package init(path: PathBytes, task: Int) {
+        self.path = path
+        self.task = task
+    }
+}
+
+/// A model that is loaded when the first question needs it, and answers under any number of pipelines that differ in their tasks and
+/// demonstrations alone.
+package struct QuestionRun {
+    /// Prompts whose states are kept: the one of most questions, its other orders, and a few of single questions.
+    private static let keptPrompts = 8
+
+    private struct Loaded {
+        let annotator: FlamingoAnnotator
+        let tokenizer: Tokenizer
+        let prompts: SharedPrompts
+    }
+
+    private let base: Pipeline
+    private let settings: RunSettings
+    private let location: ModelLocation
+    /// The model.
+    package let identity: ModelIdentity
+    private let bundle: ModelBundle
+    private let decoders: DecoderPool
+    private let cache: CacheFolder?
+    private var loaded: Loaded?
+    /// The content of every demonstration's clip that was prepared, as records have it.
+    package private(set) var contents: [PathBytes: String] = [:]
+
+    /// A run by the model of `pipeline` with its sampling and decoding; its demonstrations and what it wants to know of confidence
+    /// are left out. Throws when there is no such model.
+    package init(_ pipeline: Pipeline, settings: RunSettings) throws {
+        var base = pipeline
+        base.demonstrations = []
+        base.confidence = Confidence()
+        self.base = base
+        self.settings = settings
+        location = try ModelLocation(pipeline.model)
+        identity = try location.identity()
+        bundle = try ModelBundle(path: location.folder)
+        decoders = DecoderPool(capacity: settings.workers, limits: settings.videoLimits)
+        cache = try settings.cache.flatMap { try CacheFolder.open($0) }
+    }
+
+    /// What went wrong with the cache without costing an answer.
+    package var complaints: [String] { cache?.complaints ?? [] }
+
+    private mutating func load() throws -> Loaded {
+        if let loaded { return loaded }
+        try location.requireRecordedWeights()
+        let kept = try cache.map {
+            try VisualTokenCache(
+                $0, bundle.configuration, weightsSHA256: identity.weightsSHA256, pipeline: base)
+        }
+        let tokenizer = try bundle.tokenizer()
+        let annotator = try FlamingoAnnotator(
+            bundle: bundle, pipeline: base, decoders: decoders, cache: kept)
+        let loaded = Loaded(
+            annotator: annotator, tokenizer: tokenizer,
+            prompts: SharedPrompts(annotator.model, tokenizer, limit: Self.keptPrompts))
+        self.loaded = loaded
+        return loaded
+    }
+
+    /// How many tokens each of `choices` has, as the likelihoods of a record count them.
+    package func tokenCounts(_ choices: [String]) throws -> [Int] {
+        let tokenizer = try loaded?.tokenizer ?? bundle.tokenizer()
+        return choices.map { tokenizer.encode($0, applyingTemplate: false).count }
+    }
+
+    /// Encodes the clip of a demonstration, so that pipelines may have it; why it cannot be had, nil when all is well.
+    package mutating func prepare(demonstration path: PathBytes) throws -> ClipFailure? {
+        let loaded = try load()
+        guard !loaded.prompts.knows(path) else { return nil }
+        do throws(ClipFailure) {
+            let identity = try ContentIdentity.read(
+                path, known: { _ in nil }, seconds: settings.fileTimeout)
+            let source = ClipSource(path: path, relativePath: path, identity: identity)
+            let clip = try loaded.annotator.annotator.encode(source, nil).get()
+            loaded.prompts.add(clip.tokens, of: path)
+            contents[path] = identity.text
+            return nil
+        } catch {
+            if error.isFaultOfSystem { throw PipelineError.system(error.message) }
+            return error
+        }
+    }
+
+    /// Asks `questions` about their files, as far as `output` does not hold the answers yet, appends the records to it, in a folder that is made when missing, and gives the
+    /// records of all questions. `pipeline` has the tasks, and demonstrations that were prepared. Ends early, with the records so far,
+    /// when `stop` is asked for.
+    package mutating func records(
+        of pipeline: Pipeline, questions: [FileQuestion], output: PathBytes, stop: StopRequest,
+        progress: (RunProgress) -> Void
+    ) throws -> (records: [FileQuestion: AnnotationRecord], summary: RunSummary) {
+        try WholeFile.makeFolder(output.folder)
+        let lock = try RunLock(output: output)
+        try RunSummary.requirePlace(besides: output)
+        let startedAt = Timestamp.now()
+        var ledger = try Ledger(readingFrom: output)
+        var asked: [PathBytes: [Int]] = [:]
+        var paths: [PathBytes] = []
+        for question in questions {
+            if asked[question.path] == nil { paths.append(question.path) }
+            asked[question.path, default: []].append(question.task)
+        }
+        var plan = try RunPlan(
+            pipeline: pipeline, model: identity,
+            findings: try ClipFinder.find(paths, output: output), settings: settings)
+        plan.asked = asked
+        try ledger.cutTornLine(of: output)
+        let run = AnnotationRun<Tensor>(
+            plan: plan, ledger: ledger,
+            cut: clipCutter(pipeline.segmentation, decoders: decoders, cache: cache), stop: stop)
+        let summary = try run.run(
+            writer: try JSONLinesWriter(path: output), isReadable: true,
+            annotator: { try self.annotator(for: pipeline) }, progress: progress)
+        try summary.append(besides: output, plan: plan, startedAt: startedAt)
+        let records = try Self.records(in: output, of: plan)
+        _ = consume lock
+        return (records, summary)
+    }
+
+    /// The model as the run of `pipeline` takes it.
+    private mutating func annotator(for pipeline: Pipeline) throws -> Annotator<Tensor> {
+        let loaded = try load()
+        let model = loaded.annotator.model
+        let stages = try AnswerStages(model, loaded.tokenizer, pipeline)
+        let engine = loaded.annotator.arithmetic.engine
+        return Annotator(
+            batch: 1, encode: loaded.annotator.annotator.encode,
+            answer: { questions in
+                questions.map { question in
+                    engine.useThreads(1)
+                    return answer(question, pipeline, loaded.prompts, stages, model)
+                }
+            })
+    }
+
+    /// The current records of `plan`'s recipes in `output`.
+    private static func records(in output: PathBytes, of plan: RunPlan) throws -> [FileQuestion:
+        AnnotationRecord]
+    {
+        var tasks: [String: Int] = [:]
+        for (place, task) in plan.pipeline.tasks.enumerated() { tasks[task.id] = place }
+        let paths = Dictionary(
+            plan.findings.files.map { ($0.relativePath, $0.path) },
+            uniquingKeysWith: { one, _ in one })
+        var records: [FileQuestion: AnnotationRecord] = [:]
+        try RecordFile(output).forEachRecord { record in
+            guard let path = paths[record.video.pathBytes] else { return }
+            guard let task = tasks[record.task.id], plan.recipes[task].id == record.recipeID else {
+                return
+            }
+            records[FileQuestion(path: path, task: task)] = record
+        }
+        return records
+    }
+}
+
+/// The answer to one question of a run.
+private func answer(
+    _ question: ClipQuestion<Tensor>, _ pipeline: Pipeline, _ prompts: SharedPrompts,
+    _ stages: AnswerStages, _ model: Flamingo
+) -> Result<ClipAnswer, ClipFailure> {
+    let clock = ContinuousClock()
+    let start = clock.now
+    do {
+        let prompt = try prompts.read(Prompt(pipeline, task: question.task))
+        let read = clock.now
+        var answer = try stages.answer(
+            question.task, behind: prompt, about: model.media([question.tokens]),
+            framesDigest: question.framesDigest)
+        answer.prefillMilliseconds = (read - start).wholeMilliseconds
+        answer.generateMilliseconds = (clock.now - read).wholeMilliseconds
+        return .success(answer)
+    } catch let failure as ClipFailure {
+        return .failure(failure)
+    } catch {
+        return .failure(
+            ClipFailure(code: .generationFailed, stage: .generate, message: "\(error)"))
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    fileprivate var wholeMilliseconds: Int {
+        Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
+    }
+}
+
+/// One language stage for all tasks of a pipeline that differ in their words alone: thousands of questions may share one form.
+private struct AnswerStages: Sendable {
+    private let stage: AnswerStage
+    private let ids: [[String]: String]
+
+    init(_ model: Flamingo, _ tokenizer: Tokenizer, _ pipeline: Pipeline) throws {
+        var ids: [[String]: String] = [:]
+        var kinds = pipeline
+        kinds.tasks = []
+        for task in pipeline.tasks where ids[task.choices] == nil {
+            ids[task.choices] = task.id
+            kinds.tasks.append(task)
+        }
+        self.ids = ids
+        stage = try AnswerStage(model, tokenizer, kinds)
+    }
+
+    func answer(
+        _ task: AnnotationTask, behind prompt: ReadPrompt, about media: Media, framesDigest: String
+    ) throws -> ClipAnswer {
+        var kind = task
+        kind.id = ids[task.choices] ?? task.id
+        return try stage.answer(
+            kind, behind: prompt, about: media, framesDigest: framesDigest
+        ).answer
+    }
+}
