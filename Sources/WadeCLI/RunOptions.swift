@@ -167,7 +167,7 @@ struct RunOptions: ParsableArguments {
             "Keep a JSON file up to date for monitoring, every \(StatusFile.interval) s between two clips and at the end.",
             discussion: "It is replaced as a whole, so a reader never sees half of it.",
             valueName: "path"))
-    var statusFile: String?
+    var statusFile: PathBytes?
 
     @Option(
         help: ArgumentHelp(

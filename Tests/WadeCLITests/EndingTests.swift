@@ -229,5 +229,9 @@ struct EndingTests {
         ])
         #expect(run.code == 1 && run.errors.hasPrefix("wade: /proc/wade/out.jsonl.lock: cannot"))
         #expect(run.errors.filter { $0 == "\n" }.count == 1)
+        let folder = try wade.annotate("in")
+        #expect(folder.code == 1)
+        #expect(folder.errors == "wade: \(wade.path("in")): cannot write lines: Is a directory\n")
+        #expect(access(wade.path("in.lock"), F_OK) != 0)
     }
 }

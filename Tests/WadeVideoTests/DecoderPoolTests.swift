@@ -369,6 +369,20 @@ struct DecoderPoolTests {
         #expect(lent == [DecoderMemory.opening, 600 << 20])
     }
 
+    @Test("that no process can be started is the machine's fault and not the file's")
+    func noProcess() throws {
+        let clip = try clips.numbered("a.mp4", frames: 3)
+        let pool = BuiltDecoder.pool(program: clips.folder.appendingPathComponent("none").path)
+        let error = failure { () throws(VideoError) in _ = try frames(pool, clip, at: [0]) }
+        #expect(
+            error?.message == "no decoder process could be started: No such file or directory")
+        #expect(error?.isFaultOfSystem == true && pool.idleMemory == nil)
+        #expect(failure { () throws(VideoError) in try pool.requireProcess() } == error)
+        let other = BuiltDecoder.pool()
+        try other.requireProcess()
+        #expect(BuiltDecoder.children().count == 1 && (other.idleMemory ?? 0) > 1 << 20)
+    }
+
     @Test("a pool that is restricted keeps no more processes than that, and never gets more again")
     func restricted() throws {
         let pool = BuiltDecoder.pool(capacity: 4)

@@ -98,6 +98,24 @@ struct HostileFileTests {
         }
     }
 
+    @Test("A JPEG that is cut anywhere says so, though its decoder fills in what is missing")
+    func truncatedJPEG() throws {
+        let whole = [UInt8](
+            try Data(
+                contentsOf: clips.make(
+                    "a.jpg", ["-f", "lavfi", "-i", "testsrc=s=320x240", "-frames:v", "1"])))
+        for (count, isCut) in [
+            (whole.count * 3 / 10, true), (whole.count * 6 / 10, true), (whole.count - 2, true),
+            (whole.count, false),
+        ] {
+            let file = try clips.write("cut.jpg", Array(whole.prefix(count)))
+            var reader = try VideoReader(path: bytes(file))
+            let sampled = try reader.frames(at: [0])
+            #expect(sampled.frames.count == 1)
+            #expect(sampled.flags.contains(.truncatedFile) == isCut, "\(count) bytes")
+        }
+    }
+
     @Test("Random damage gives frames or an error, and never ends the program")
     func damaged() throws {
         var state: UInt64 = 1
