@@ -167,6 +167,18 @@ struct DecoderPoolTests {
         #expect(BuiltDecoder.children() == [])
     }
 
+    @Test("a process that never says its first word is waited for no longer than for a file")
+    func silentFromTheStart() throws {
+        let silent = try clips.write("silent", Array("#!/bin/sh\nexec sleep 100\n".utf8))
+        #expect(chmod(silent.path, 0o755) == 0)
+        let pool = BuiltDecoder.pool(timeout: 1, program: silent.path)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let error = failure { () throws(VideoError) in try pool.requireProcess() }
+        #expect(error == .overTime && error?.isFaultOfSystem == false)
+        #expect(clock.now - start < .seconds(2))
+    }
+
     @Test(
         "a file that grows, shrinks or is touched while it is decoded has changed, and costs one record",
         arguments: ["grows", "shrinks", "is touched"])

@@ -18,7 +18,7 @@ package struct RunLock: ~Copyable {
         let lock = PathBytes(bytes: path.bytes + Array(".lock".utf8))
         do {
             let file = try OpenFile(lock, for: .updating)
-            let output = kind == .regular ? try OpenFile(path, for: .updating) : nil
+            let output = kind == .regular ? try Self.open(output: path) : nil
             guard try Self.take(file), try Self.take(output) else {
                 throw PipelineError.locked(path: path.shown, holder: Self.holder(file))
             }
@@ -58,6 +58,12 @@ package struct RunLock: ~Copyable {
             return .locked(path: path.shown, holder: holder(named))
         }
         return nil
+    }
+
+    private static func open(output path: PathBytes) throws(PipelineError) -> OpenFile {
+        do { return try OpenFile(path, for: .updating) } catch {
+            throw .file(path: path.shown, action: "write lines", reason: error.reason)
+        }
     }
 
     /// Takes the lock of `file`; false when a run holds it. Another start that only asks holds it for microseconds, so a lock that is

@@ -71,11 +71,11 @@ package final class DecoderPool: Sendable {
     /// Bytes that a process has resident with nothing to do, the most of those started so far; nil before the first.
     package var idleMemory: Int? { mostResident.withLock { $0 } }
 
-    /// Starts a process if there is none; throws when none can be had.
+    /// Starts a process if there is none; throws when none can be had within the time of one file.
     package func requireProcess() throws(VideoError) {
         places.wait()
         defer { places.signal() }
-        put(try take(until: .max))
+        put(try take(until: OpenVideo.deadline(limits)))
     }
 
     /// Opens the file at `path`, bytes as the kernel knows them, and gives it to `body`, which may be called a second time after a
