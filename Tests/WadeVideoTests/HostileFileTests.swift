@@ -75,6 +75,16 @@ struct HostileFileTests {
         #expect(openingError(bytes(clip), limits: limits) == .tooLarge)
     }
 
+    @Test("A picture without width or height is damaged, not too large")
+    func emptyPicture() throws {
+        for size in ["W0 H0", "W32 H0", "W0 H32"] {
+            let clip = try clips.write("a.y4m", Array("YUV4MPEG2 \(size) F8:1\nFRAME\n".utf8))
+            #expect(openingError(bytes(clip)) == .containerDamaged, "\(size)")
+        }
+        let huge = try clips.write("a.y4m", Array("YUV4MPEG2 W100000 H100000 F8:1\nFRAME\n".utf8))
+        #expect(openingError(bytes(huge)) == .tooLarge)
+    }
+
     @Test("Cut anywhere, a clip gives the frames it has and says that it was cut, or one error")
     func truncated() throws {
         for name in ["a.mkv", "a.mp4", "a.ts"] {
