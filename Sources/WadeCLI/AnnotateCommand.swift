@@ -54,7 +54,7 @@ struct AnnotateCommand: ParsableCommand {
         let stop = Interruption.watch(
             limit: limit, grace: options.grace?.count ?? Interruption.graceSeconds)
         var status = options.statusFile.map {
-            StatusFile(path: PathBytes($0), output: output)
+            StatusFile(path: $0, output: output)
         }
         let latest = LatestSummary()
         if let status {
@@ -101,7 +101,7 @@ struct AnnotateCommand: ParsableCommand {
         guard let command = options.onFinish else { return }
         let complaint = FinishCommand(command).run(
             summary, exitCode: exitCode, output: output,
-            statusFile: options.statusFile.map { PathBytes($0) })
+            statusFile: options.statusFile)
         if let complaint { logger.warning("--on-finish: \(complaint)") }
     }
 

@@ -39,9 +39,13 @@ enum ArgumentBytes {
     /// The bytes that `text(_:)` made `argument`, or a part of it, from.
     static func bytes(_ argument: String) -> [UInt8] {
         argument.unicodeScalars.flatMap { scalar in
-            stand.contains(scalar.value)
-                ? [UInt8(truncatingIfNeeded: scalar.value)] : Array(String(scalar).utf8)
+            byte(scalar).map { [$0] } ?? Array(String(scalar).utf8)
         }
+    }
+
+    /// The byte that `scalar` stands for; nil when it means itself.
+    static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
+        stand.contains(scalar.value) ? UInt8(truncatingIfNeeded: scalar.value) : nil
     }
 }
 

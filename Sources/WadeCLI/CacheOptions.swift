@@ -45,7 +45,7 @@ struct CacheOptions: ParsableArguments {
     /// The same options as words of a command line, with absolute paths.
     var arguments: [String] {
         var words: [String] = []
-        if let cache { words += ["--cache", ScheduleText.absolute(cache.text)] }
+        if let cache { words += ["--cache", ScheduleText.absolute(cache)] }
         if noCache { words += ["--no-cache"] }
         if let cacheSize { words += ["--cache-size", "\(cacheSize.count)"] }
         return words

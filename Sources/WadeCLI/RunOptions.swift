@@ -119,8 +119,9 @@ struct RunOptions: ParsableArguments {
             "Leave files in folders alone that changed less than this ago: 90, 90s, 10m, 2h. (default: 2s)",
             discussion: """
                 A file that will be old enough within 10 s is waited for and looked at a second time; others count as \
-                deferred and are done by the first run after their copying has ended. An mp4 without its index, and an mp4, mkv, \
-                webm, avi or ts with less data than it announces, has to rest five times as long before it is taken as it is. \
+                deferred and are done by the first run after their copying has ended. An mp4 without its index, an mp4, mkv, webm, \
+                avi or ts with less data than it announces, and a jpg, png or gif without its end have to rest five times as long \
+                before they are taken as they are. \
                 Where copies may hang for longer, ask for more. Files that are named are always tried; 0 takes all.
                 """,
             valueName: "duration"))
@@ -167,7 +168,7 @@ struct RunOptions: ParsableArguments {
             "Keep a JSON file up to date for monitoring, every \(StatusFile.interval) s between two clips and at the end.",
             discussion: "It is replaced as a whole, so a reader never sees half of it.",
             valueName: "path"))
-    var statusFile: String?
+    var statusFile: PathBytes?
 
     @Option(
         help: ArgumentHelp(

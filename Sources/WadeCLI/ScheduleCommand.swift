@@ -48,9 +48,9 @@ struct ScheduleCommand: ParsableCommand {
         let program =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             ?? ScheduleText.absolute(CommandLine.arguments.first ?? "wade")
-        let absolute = ScheduleText.absolute
+        let absolute: (String) -> String = ScheduleText.absolute
         var words = [program, "annotate"] + paths.map(absolute)
-        words += ["--pipeline", absolute(pipeline.pipeline.text)]
+        words += ["--pipeline", ScheduleText.absolute(pipeline.pipeline)]
         if let model = pipeline.model {
             words += ["--model", model.contains("/") ? absolute(model) : model]
         }
@@ -66,10 +66,10 @@ struct ScheduleCommand: ParsableCommand {
             grace: options.grace?.count ?? Interruption.graceSeconds)
         switch starter {
         case .cron:
-            print(text.crontab)
+            try StandardOutput.write(ArgumentBytes.bytes(text.crontab + "\n"))
             say(ScheduleText.crontabAdvice)
         case .systemd:
-            print(text.systemd)
+            try StandardOutput.line(text.systemd)
             say(text.systemdAdvice)
         }
     }

@@ -1,5 +1,6 @@
 //! The texts that `wade schedule` prints, in one place.
 import Foundation
+import WadePipeline
 
 /// A command that is to run every day.
 struct ScheduleText {
@@ -75,6 +76,9 @@ struct ScheduleText {
         "\(time.hour < 10 ? "0" : "")\(time.hour):\(time.minute < 10 ? "0" : "")\(time.minute)"
     }
 
+    /// The path from `/`, as an argument.
+    static func absolute(_ path: PathBytes) -> String { absolute(ArgumentBytes.text(path.bytes)) }
+
     /// The path from `/`.
     static func absolute(_ path: String) -> String {
         guard path != "-", !path.hasPrefix("/") else { return path }
@@ -90,10 +94,16 @@ struct ScheduleText {
         return "'" + word.replacing("'", with: "'\\''") + "'"
     }
 
-    /// A word for ExecStart (systemd.service(5), "Command lines"): `%` and `$` are doubled, quotes and backslashes escaped.
+    /// A word for ExecStart (systemd.service(5), "Command lines"): `%` and `$` are doubled, quotes and backslashes escaped, and bytes that
+    /// are not UTF-8, which no unit may hold, spelled as `\xFF`.
     static func systemdQuoted(_ word: String) -> String {
         let escaped = word.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
             .replacing("%", with: "%%").replacing("$", with: "$$")
+            .unicodeScalars.map { ArgumentBytes.byte($0).map(hexadecimal) ?? String($0) }.joined()
         return escaped == word && shellQuoted(word) == word ? word : "\"\(escaped)\""
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        "\\x" + String(byte, radix: 16)
     }
 }

@@ -38,6 +38,8 @@ struct PacketTimes {
     ) throws(VideoError) {
         var times: [Int64] = []
         var seen = 0, damaged = 0
+        // The last packet's last bytes: a JPEG's decoder fills what is missing with grey and says nothing.
+        var tail: [UInt8]?
         var isCut = false
         var last: (ticks: Int64, duration: Int64)?
         var containerEnd = -Double.infinity
@@ -55,6 +57,9 @@ struct PacketTimes {
                 guard packet.streamIndex == demuxer.streamIndex, !packet.isHidden else { continue }
                 seen += 1
                 isCut = packet.isCorrupt
+                if demuxer.containerName == "jpeg_pipe" {
+                    tail = Array(packet.payload.suffix(4096))
+                }
                 guard let ticks = packet.presentation ?? packet.decoding else { continue }
                 // Two million frames are 18 hours at 30 per second; later gaps tell nothing new.
                 if times.count < 2_000_000 { times.append(ticks) }
@@ -63,6 +68,7 @@ struct PacketTimes {
         }
         // Matroska's demuxer alone knows how long its segment should have been; it only logs it (matroskadec.c).
         if FFmpegLibrary.lastLine().contains("ended prematurely") { isTruncated = true }
+        if let tail, !tail.contains([0xFF, 0xD9]) { isTruncated = true }
         finish(times, last, facts)
         // A transport stream ends anywhere; elsewhere a last packet that is too short means a broken-off file.
         if isCut, demuxer.containerName != "mpegts" { isTruncated = true }

@@ -74,7 +74,7 @@ struct CacheTests {
         #expect(more.code == 0 && kept(wade).count == 16)
     }
 
-    @Test("a new question over an old folder starts no decoder")
+    @Test("a new question over an old folder starts no decoder, under a memory budget neither")
     func noDecoder() throws {
         let wade = try BuiltProgram()
         try makeClips(wade, 3)
@@ -90,11 +90,12 @@ struct CacheTests {
             cd "$1"; export LD_LIBRARY_PATH="$1"
             "$0" annotate in -p p.yaml -o out.jsonl
             """
-        let asked = try wade.shell(script + " --cache cache")
+        let asked = try wade.shell(script + " --cache cache --memory 900M")
         #expect(asked.code == 0 && asked.errors == "")
         #expect(try wade.shell(script + " --no-cache").code == 0, "nothing is left to do")
         _ = try wade.shell("rm \"$1\"/out.jsonl")
         #expect(try wade.shell(script + " --no-cache").code == 1)
+        #expect(try wade.shell(script + " --no-cache --memory 900M").code == 1)
         #expect(try wade.shell(script + " --cache cache").code == 0)
         let summary = String(decoding: try wade.bytes("runs.jsonl"), as: UTF8.self)
         #expect(summary.contains("\"cached_clips\":6"))

@@ -229,5 +229,20 @@ struct EndingTests {
         ])
         #expect(run.code == 1 && run.errors.hasPrefix("wade: /proc/wade/out.jsonl.lock: cannot"))
         #expect(run.errors.filter { $0 == "\n" }.count == 1)
+        // The permissions of files mean nothing to root.
+        let protected = try wade.shell(
+            """
+            cd "$1"; : > protected.jsonl; chmod 444 protected.jsonl; chmod -R a+rX .; chmod 777 .
+            test "$(id -u)" != 0 || as='setpriv --reuid=65534 --regid=65534 --clear-groups'
+            $as test -x "$0" -a -r p.yaml || exit 1
+            $as "$0" annotate in -p p.yaml -o protected.jsonl --no-cache
+            """)
+        #expect(protected.code == 1)
+        let complaint = "wade: protected.jsonl: cannot write lines: Permission denied\n"
+        #expect([complaint, ""].contains(protected.errors), "\(protected.errors)")
+        let folder = try wade.annotate("in")
+        #expect(folder.code == 1)
+        #expect(folder.errors == "wade: \(wade.path("in")): cannot write lines: Is a directory\n")
+        #expect(access(wade.path("in.lock"), F_OK) != 0)
     }
 }

@@ -152,6 +152,25 @@ struct UnattendedTests {
         #expect(!names.contains { $0.hasSuffix(".part") })
     }
 
+    @Test("a status file that cannot be written is complained of once, and only files are replaced")
+    func statusElsewhere() throws {
+        let wade = try BuiltProgram()
+        try wade.makeClip("in/a.y4m", grey: 40)
+        _ = try wade.shell("mkfifo \"$1\"/pipe; ln -s pipe \"$1\"/link")
+        for (name, reason) in [
+            ("nowhere/s.json", "No such file or directory"),
+            ("pipe", "it is there and is no regular file"),
+            ("link", "it is there and is no regular file"),
+            ("in", "it is there and is no regular file"),
+        ] {
+            let path = wade.path(name)
+            let run = try wade.annotate("\(name.count).jsonl", ["--status-file", path])
+            #expect(run.code == 0)
+            #expect(run.errors == "wade: \(path): cannot write the status: \(reason)\n")
+        }
+        #expect(try wade.shell("test -p \"$1\"/pipe && test -h \"$1\"/link").code == 0)
+    }
+
     @Test("the crontab line runs as it stands, says nothing when all is well and speaks on trouble")
     func crontab() throws {
         let wade = try BuiltProgram()
@@ -185,6 +204,23 @@ struct UnattendedTests {
         let text = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return String(decoding: text, as: UTF8.self)
+    }
+
+    @Test("names that are not UTF-8 keep their bytes in a schedule, and as a status file's name")
+    func bytes() throws {
+        let wade = try BuiltProgram()
+        let run = try wade.shell(
+            """
+            cd "$1"; name=$(printf 'in\\377'); mv in "$name"
+            printf 'YUV4MPEG2 W2 H2 F8:1 C420mpeg2\\nFRAME\\n123456' > "$name/a.y4m"
+            touch -d '1 hour ago' "$name/a.y4m"; status=$(printf 's\\376.json')
+            export LC_ALL=C
+            "$0" schedule --cron "$name" -p p.yaml -o out.jsonl 2>/dev/null | grep -caF "/$name' "
+            "$0" annotate "$name" -p p.yaml -o out.jsonl --status-file "$status"; echo $?
+            wc -l < out.jsonl; test -s "$status"; echo $?
+            "$0" schedule --systemd "$name" -p p.yaml -o out.jsonl 2>/dev/null | grep -c '/in.xff"'
+            """)
+        #expect(run.output == "1\n0\n1\n0\n1\n" && run.errors == "", "\(run.output)\(run.errors)")
     }
 
     @Test("systemd accepts the service and the timer")

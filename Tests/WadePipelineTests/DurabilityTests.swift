@@ -37,6 +37,22 @@ struct DurabilityTests {
     }
 
     @Test(
+        "a picture without the mark at its end is incomplete, one with something behind it is not")
+    func pictureEnds() throws {
+        let scan = [UInt8](repeating: 0x5A, count: 9000)
+        let jpeg: [UInt8] =
+            [0xFF, 0xD8, 0xFF, 0xE1, 0xFF, 0xD8, 0xFF, 0xD9] + scan + [0xFF, 0xD9]
+        let png = [0x89] + Array("PNG\r\n".utf8) + scan + Array("IEND".utf8) + [1, 2, 3, 4]
+        let gif = Array("GIF89a".utf8) + scan + [0x00, 0x3B]
+        for (whole, mark) in [(jpeg, 2), (png, 8), (gif, 2)] {
+            #expect(try !isMissing(whole) && !isMissing(whole + [0, 0, 0]))
+            for count in [5000, whole.count - mark, whole.count - mark + 1] {
+                #expect(try isMissing(whole, cutTo: count), "\(count)")
+            }
+        }
+    }
+
+    @Test(
         "a live recording in Matroska may be cut anywhere, and other files say nothing about their end"
     )
     func withoutEnd() throws {

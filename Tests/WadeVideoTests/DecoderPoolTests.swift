@@ -167,6 +167,18 @@ struct DecoderPoolTests {
         #expect(BuiltDecoder.children() == [])
     }
 
+    @Test("a process that never says its first word is waited for no longer than for a file")
+    func silentFromTheStart() throws {
+        let silent = try clips.write("silent", Array("#!/bin/sh\nexec sleep 100\n".utf8))
+        #expect(chmod(silent.path, 0o755) == 0)
+        let pool = BuiltDecoder.pool(timeout: 1, program: silent.path)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let error = failure { () throws(VideoError) in try pool.requireProcess() }
+        #expect(error == .overTime && error?.isFaultOfSystem == false)
+        #expect(clock.now - start < .seconds(2))
+    }
+
     @Test(
         "a file that grows, shrinks or is touched while it is decoded has changed, and costs one record",
         arguments: ["grows", "shrinks", "is touched"])
@@ -367,6 +379,20 @@ struct DecoderPoolTests {
         }
         #expect(error == VideoError(.decodeFailed, "no frame"))
         #expect(lent == [DecoderMemory.opening, 600 << 20])
+    }
+
+    @Test("that no process can be started is the machine's fault and not the file's")
+    func noProcess() throws {
+        let clip = try clips.numbered("a.mp4", frames: 3)
+        let pool = BuiltDecoder.pool(program: clips.folder.appendingPathComponent("none").path)
+        let error = failure { () throws(VideoError) in _ = try frames(pool, clip, at: [0]) }
+        #expect(
+            error?.message == "no decoder process could be started: No such file or directory")
+        #expect(error?.isFaultOfSystem == true && pool.idleMemory == nil)
+        #expect(failure { () throws(VideoError) in try pool.requireProcess() } == error)
+        let other = BuiltDecoder.pool()
+        try other.requireProcess()
+        #expect(BuiltDecoder.children().count == 1 && (other.idleMemory ?? 0) > 1 << 20)
     }
 
     @Test("a pool that is restricted keeps no more processes than that, and never gets more again")

@@ -75,6 +75,16 @@ struct HostileFileTests {
         #expect(openingError(bytes(clip), limits: limits) == .tooLarge)
     }
 
+    @Test("A picture without width or height is damaged, not too large")
+    func emptyPicture() throws {
+        for size in ["W0 H0", "W32 H0", "W0 H32"] {
+            let clip = try clips.write("a.y4m", Array("YUV4MPEG2 \(size) F8:1\nFRAME\n".utf8))
+            #expect(openingError(bytes(clip)) == .containerDamaged, "\(size)")
+        }
+        let huge = try clips.write("a.y4m", Array("YUV4MPEG2 W100000 H100000 F8:1\nFRAME\n".utf8))
+        #expect(openingError(bytes(huge)) == .tooLarge)
+    }
+
     @Test("Cut anywhere, a clip gives the frames it has and says that it was cut, or one error")
     func truncated() throws {
         for name in ["a.mkv", "a.mp4", "a.ts"] {
@@ -95,6 +105,24 @@ struct HostileFileTests {
                     #expect(part < 60, "\(name) at \(part) %: \(error)")
                 }
             }
+        }
+    }
+
+    @Test("A JPEG that is cut anywhere says so, though its decoder fills in what is missing")
+    func truncatedJPEG() throws {
+        let whole = [UInt8](
+            try Data(
+                contentsOf: clips.make(
+                    "a.jpg", ["-f", "lavfi", "-i", "testsrc=s=320x240", "-frames:v", "1"])))
+        for (count, isCut) in [
+            (whole.count * 3 / 10, true), (whole.count * 6 / 10, true), (whole.count - 2, true),
+            (whole.count, false),
+        ] {
+            let file = try clips.write("cut.jpg", Array(whole.prefix(count)))
+            var reader = try VideoReader(path: bytes(file))
+            let sampled = try reader.frames(at: [0])
+            #expect(sampled.frames.count == 1)
+            #expect(sampled.flags.contains(.truncatedFile) == isCut, "\(count) bytes")
         }
     }
 

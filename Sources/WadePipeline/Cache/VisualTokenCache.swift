@@ -8,7 +8,7 @@ package import WadeVideo
 /// else that decides visual tokens or what a record says about the frames; language model, prompts and file names play no part.
 package struct VisualTokenCache: Sendable {
     /// Changes when decoding, sampling, resizing or the layout of the files do.
-    private static let version = 1
+    private static let version = 2
 
     private let folder: CacheFolder
     /// Everything that all clips have in common, hashed.

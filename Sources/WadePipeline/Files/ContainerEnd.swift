@@ -1,7 +1,7 @@
 //! Does a file end where its container says? Told from headers alone, so that a copy under way is not taken for a damaged file.
 
 /// The ends of files in containers that tell them: ISO base media (mp4, mov), Matroska (mkv, webm), RIFF (avi, webp) and MPEG transport
-/// streams, whose packets have one length. Other containers say nothing about their end.
+/// streams, whose packets have one length; and of pictures that end with a mark (JPEG, PNG, GIF). Others say nothing about their end.
 enum ContainerEnd {
     /// Whether the file at `path` of `size` bytes is empty, or lacks bytes that its container announces.
     static func isMissing(_ path: PathBytes, size: Int) -> Bool {
@@ -17,6 +17,11 @@ enum ContainerEnd {
             return number(head[4..<8].reversed()) + 8 > size
         }
         if let packet = transportPacket(file, head) { return !size.isMultiple(of: packet) }
+        if let mark = pictureEnd(head) {
+            // Behind the mark some programs leave a little more, and telephones a short film.
+            let tail = bytes(of: file, at: max(0, size - 4096), count: 4096)
+            return !tail.contains(mark)
+        }
         return BoxTable.isIncomplete(file, size: size)
     }
 
@@ -30,6 +35,14 @@ enum ContainerEnd {
     /// The number that `digits` spell, most significant byte first; at most seven bytes.
     static func number(_ digits: some Sequence<UInt8>) -> Int {
         digits.reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    /// The mark at the end of a picture that begins like `head` (ITU-T T.81, B.1.1.3; PNG, 11.2.5; GIF89a, 27); nil for other files.
+    private static func pictureEnd(_ head: [UInt8]) -> [UInt8]? {
+        if head.starts(with: [0xFF, 0xD8, 0xFF]) { return [0xFF, 0xD9] }
+        if head.starts(with: [0x89, 0x50, 0x4E, 0x47]) { return Array("IEND".utf8) }
+        // The last block's end, and the trailer.
+        return head.starts(with: Array("GIF8".utf8)) ? [0x00, 0x3B] : nil
     }
 
     // MARK: - Matroska (RFC 8794 and 9559)

@@ -10,11 +10,15 @@ package struct RunLock: ~Copyable {
 
     /// Takes the lock of the output at `path`; throws `locked`, naming the holder, when another run has it.
     package init(output path: PathBytes) throws(PipelineError) {
+        let kind = (try? FileStatus.of(path, followingLinks: true))?.kind
+        guard kind != .folder else {
+            throw .file(
+                path: path.shown, action: "write lines", reason: SystemError(code: EISDIR).reason)
+        }
         let lock = PathBytes(bytes: path.bytes + Array(".lock".utf8))
         do {
             let file = try OpenFile(lock, for: .updating)
-            let isThere = (try? FileStatus.of(path, followingLinks: true))?.kind == .regular
-            let output = isThere ? try OpenFile(path, for: .updating) : nil
+            let output = kind == .regular ? try Self.open(output: path) : nil
             guard try Self.take(file), try Self.take(output) else {
                 throw PipelineError.locked(path: path.shown, holder: Self.holder(file))
             }
@@ -54,6 +58,12 @@ package struct RunLock: ~Copyable {
             return .locked(path: path.shown, holder: holder(named))
         }
         return nil
+    }
+
+    private static func open(output path: PathBytes) throws(PipelineError) -> OpenFile {
+        do { return try OpenFile(path, for: .updating) } catch {
+            throw .file(path: path.shown, action: "write lines", reason: error.reason)
+        }
     }
 
     /// Takes the lock of `file`; false when a run holds it. Another start that only asks holds it for microseconds, so a lock that is

@@ -118,7 +118,7 @@ package struct AnnotationJob: Sendable {
     }
 
     private func requireDecoder(_ decoders: DecoderPool) throws(PipelineError) {
-        do throws(VideoError) { _ = try decoders.idleMemory() } catch {
+        do throws(VideoError) { try decoders.requireProcess() } catch {
             if error.isFaultOfSystem { throw .system(error.message) }
         }
     }

@@ -8,6 +8,9 @@ struct RunMemory: Sendable {
     private let workers: Int
     private let clipMemory: Int
 
+    /// What a decoder process has resident at its start, measured, for as long as none was started: a run whose clips are all in the
+    /// cache starts none.
+    private static let idleDecoder = 48 << 20
     /// Memory that libraries take on top of a process's start, in a decoder that has worked.
     private static let decoderGrowth = 16 << 20
     /// Memory for what is neither weights nor clips: prompts, keys and values, the output.
@@ -26,12 +29,7 @@ struct RunMemory: Sendable {
     /// largest clip that is admitted: what becomes of a clip must not follow from how many workers there are. Throws when not
     /// even one does.
     func settle(more: Int = 0) throws(PipelineError) {
-        let idle: Int
-        do { idle = try decoders.idleMemory() } catch {
-            if error.isFaultOfSystem { throw .system(error.message) }
-            throw .request(
-                found: error.message, expected: "a decoder process, which every run needs")
-        }
+        let idle = decoders.idleMemory ?? Self.idleDecoder
         let own = ProcessMemory.resident + more + Self.slack
         let decoder = idle + Self.decoderGrowth
         let count = min(workers, (budget.total - own - clipMemory) / decoder)

@@ -10,6 +10,8 @@ package struct StatusFile: Sendable {
     private let output: String
     private let startedAt = Timestamp.now()
     private var lastWrite: Int?
+    /// Whether it was said that the file cannot be written: a night's run would say so every few seconds.
+    private var hasComplained = false
 
     /// A status file at `path` for the run into `output`; `-` is standard output.
     package init(path: PathBytes, output: PathBytes) {
@@ -20,21 +22,33 @@ package struct StatusFile: Sendable {
             ? "-" : (current.map { output.absolute(below: $0) } ?? output).text
     }
 
-    /// Says that the run works and how far it is, when the last version is old enough.
+    /// Says that the run works and how far it is, when the last version is old enough. Throws once at most.
     package mutating func update(_ progress: RunProgress?) throws(PipelineError) {
         let now = time(nil)
         if let lastWrite, now >= lastWrite, now - lastWrite < Self.interval { return }
         lastWrite = now
-        try write(state: "running", progress?.summary ?? RunSummary(), progress, exitCode: nil, "")
+        do {
+            try write(
+                state: "running", progress?.summary ?? RunSummary(), progress, exitCode: nil, "")
+        } catch {
+            guard !hasComplained else { return }
+            hasComplained = true
+            throw error
+        }
     }
 
-    /// Says how the run ended.
+    /// Says how the run ended. Throws when it cannot and nobody was told so before.
     package func finish(_ summary: RunSummary?, exitCode: Int32, message: String)
         throws(PipelineError)
     {
-        try write(
-            state: summary == nil ? "failed" : summary?.stop == nil ? "finished" : "stopped",
-            summary ?? RunSummary(), nil, exitCode: exitCode, message)
+        do {
+            try write(
+                state: summary == nil ? "failed" : summary?.stop == nil ? "finished" : "stopped",
+                summary ?? RunSummary(), nil, exitCode: exitCode, message)
+        } catch {
+            guard !hasComplained else { return }
+            throw error
+        }
     }
 
     private func write(
@@ -59,6 +73,12 @@ package struct StatusFile: Sendable {
     }
 
     private func replace(with bytes: [UInt8]) throws(PipelineError) {
+        // A rename would put a file in the place of a device, /dev/null for one.
+        if let status = try? FileStatus.of(path, followingLinks: true), status.kind != .regular {
+            throw .file(
+                path: path.shown, action: "write the status",
+                reason: "it is there and is no regular file")
+        }
         let temporary = PathBytes(bytes: path.bytes + Array(".\(getpid()).part".utf8))
         do {
             try OpenFile.replace(path, with: bytes, by: temporary, synchronizing: true)

@@ -15,18 +15,30 @@ final class DecoderChild: Sendable {
 
     /// Seconds that a new process has to say that it is ready; a loaded machine may take some to link it.
     private static let startSeconds = 60.0
+    /// Seconds that the machine has to find room for one more process, and what it may be short of until then.
+    private static let shortageSeconds = 10.0
+    private static let shortages: Set<Int32> = [EAGAIN, ENOMEM, EMFILE, ENFILE]
     /// Replies without pictures are short; the times of all cuts of a long film are the longest.
     static let longestReply = 16 << 20
     /// The first word is a number, or a sentence about what is missing.
     private static let longestGreeting = 4096
 
-    /// Starts a decoder with `spawner` and waits until it is ready, until `end` at most. The error of one that finds nothing to decode
-    /// with is the system's.
+    /// Starts a decoder with `spawner` and waits until it is ready, until `end` at most. The error of one that cannot be started, or
+    /// finds nothing to decode with, is the system's.
     init(spawner: ChildSpawner, until end: UInt64) throws(VideoError) {
-        let start = spawner.start()
+        var start = spawner.start()
+        // What a machine is short of may be there again in a moment.
+        let patience = min(end, Self.deadline(seconds: Self.shortageSeconds))
+        while Self.shortages.contains(start.code), InputState.now() < patience {
+            usleep(100_000)
+            start = spawner.start()
+        }
         guard start.code == 0 else {
             let reason = unsafe String(cString: strerror(start.code))
-            throw VideoError(.decoderCrashed, "no decoder process could be started: \(reason)")
+            var error = VideoError(
+                .decoderCrashed, "no decoder process could be started: \(reason)")
+            error.isFaultOfSystem = true
+            throw error
         }
         process = start.process
         socket = DecoderSocket(descriptor: start.socket)

@@ -33,6 +33,7 @@ package final class DecoderPool: Sendable {
     private let spawner: ChildSpawner
     private let places: DispatchSemaphore
     private let idle = Mutex<[Idle]>([])
+    private let mostResident = Mutex<Int?>(nil)
 
     /// A pool of at most `capacity` processes of `program`, this program itself unless tests say otherwise. A file's time
     /// is `limits.timeout`, held here by the clock; `budget` bounds the memory of all of them together and has to have room for
@@ -67,13 +68,14 @@ package final class DecoderPool: Sendable {
         return most
     }
 
-    /// Bytes that a process has resident with nothing to do; starts one if there is none.
-    package func idleMemory() throws(VideoError) -> Int {
+    /// Bytes that a process has resident with nothing to do, the most of those started so far; nil before the first.
+    package var idleMemory: Int? { mostResident.withLock { $0 } }
+
+    /// Starts a process if there is none; throws when none can be had within the time of one file.
+    package func requireProcess() throws(VideoError) {
         places.wait()
         defer { places.signal() }
-        let one = try take(until: .max)
-        put(one)
-        return one.child.resident
+        put(try take(until: OpenVideo.deadline(limits)))
     }
 
     /// Opens the file at `path`, bytes as the kernel knows them, and gives it to `body`, which may be called a second time after a
@@ -106,7 +108,8 @@ package final class DecoderPool: Sendable {
                 }
             } catch {
                 // Neither more time nor another process would help.
-                let isFinal = error.code == .timeout || error.isFaultOfSystem
+                if error.isFaultOfSystem { throw error }
+                let isFinal = error.code == .timeout
                 if error.code == .decoderCrashed, !hasCrashed {
                     (hasCrashed, needsFresh) = (true, true)
                     grant.raise(to: .max)
@@ -175,7 +178,9 @@ package final class DecoderPool: Sendable {
     }
 
     private func start(until end: UInt64) throws(VideoError) -> Idle {
-        Idle(child: try DecoderChild(spawner: spawner, until: end), files: 0)
+        let child = try DecoderChild(spawner: spawner, until: end)
+        mostResident.withLock { $0 = max($0 ?? 0, child.resident) }
+        return Idle(child: child, files: 0)
     }
 
     private func put(_ one: Idle) {

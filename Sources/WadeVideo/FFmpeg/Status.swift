@@ -22,7 +22,8 @@ func failure(_ status: Int32, _ action: String, otherwise code: VideoError.Code)
     if status == ffmpeg_error_exit {
         return VideoError(.timeout, "could not \(action) within the time limit")
     }
-    // Every size check of the library ends in one of these two lines (imgutils.c, get_buffer.c).
+    // Every size check of the library ends in one of these two lines (imgutils.c, get_buffer.c); a side of 0 is not too large.
+    if line.contains(#/icture size (0x|\d+x0\b)/#) { return VideoError(code, message) }
     if line.contains("icture size") || line.contains("exceeds the limit") {
         return VideoError(.tooLarge, message)
     }
