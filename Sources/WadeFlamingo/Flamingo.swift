@@ -32,7 +32,16 @@ package struct Flamingo: Sendable {
     /// One clip's normalised pixels (F, 3, S, S) to its visual tokens (R, D); in IDEFICS every frame is a media of its own,
     /// and its visual tokens follow those of the frame before, (F·R, D).
     package func visualTokens(_ pixels: Tensor) throws -> Tensor {
-        let features = try encodingDistinctFrames(of: pixels) { try vision($0) }
+        try visualTokens(ofFeatures: features(pixels))
+    }
+
+    /// One clip's normalised pixels (F, 3, S, S) to its frames' features (F, V, D).
+    package func features(_ pixels: Tensor) throws -> Tensor {
+        try encodingDistinctFrames(of: pixels) { try vision($0) }
+    }
+
+    /// One clip's features (F, V, D) to its visual tokens.
+    package func visualTokens(ofFeatures features: Tensor) throws -> Tensor {
         let count = configuration.mediaCount(ofFrames: features.shape[0])
         let frames = features.shape[0] / count
         return Tensor.concatenated(
@@ -89,6 +98,16 @@ package struct Flamingo: Sendable {
     package func beginGenerating(_ sequence: inout TextSequence) {
         guard configuration.crossAttention.visibility == .lastMediaOfText else { return }
         sequence.settledWindow = sequence.lastWindow
+    }
+
+    /// Bytes of the keys and values that `sequence` holds, of text and of media.
+    package func bytes(of sequence: TextSequence) -> Int {
+        let text = sequence.length * configuration.language.layers * configuration.language.width
+        let crossAttention = configuration.crossAttention
+        let media =
+            sequence.media.count * configuration.resampler.latents * crossAttention.layers.count
+            * crossAttention.heads * crossAttention.headWidth
+        return 2 * MemoryLayout<Float>.size * (text + media)
     }
 
     /// A sequence that has seen no text yet and will see the given media.

@@ -109,6 +109,17 @@ struct ReportTests {
         #expect(page.elements.contains { $0.attributes["data-search"] == "not_media" })
     }
 
+    @Test("demonstrations are named, with their similarities where they were chosen by these")
+    func demonstrations() throws {
+        var record = madeRecord("a.mp4", task: "c", text: "x", sequence: 0)
+        record.demonstrations.ids = ["p1", "p2"]
+        record.demonstrations.policy = .fixed
+        #expect(try page([record]).html.contains(">p1, p2<"))
+        record.demonstrations.similarities = [0.5, 0.98765]
+        record.demonstrations.policy = .rices
+        #expect(try page([record]).html.contains(">p1 (0.500), p2 (0.988)<"))
+    }
+
     @Test("hostile paths, answers, ids and messages stay words")
     func hostile() throws {
         let attack =

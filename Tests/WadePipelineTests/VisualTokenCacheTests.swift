@@ -66,7 +66,9 @@ struct VisualTokenCacheTests {
         return EncodedClip(
             tokens: Tensor(values, shape: [4, 16]), video: video,
             span: ClipSpan(start: -0.0, end: 1.0 / 3, boundary: .scene), frames: frames,
-            flags: [.framesMissing, .clockFixed], decodeMilliseconds: 5, visionMilliseconds: 6)
+            flags: [.framesMissing, .clockFixed],
+            embedding: [-0.0, .nan] + (0..<14).map { 1 / Float($0 + 3) }, decodeMilliseconds: 5,
+            visionMilliseconds: 6)
     }
 
     /// Asks `cache` for a clip; says what it gave and whether it had to be made.
@@ -89,6 +91,7 @@ struct VisualTokenCacheTests {
         #expect(!isMadeAgain && second.isCached)
         let bits = { (clip: EncodedClip<Tensor>) in clip.tokens.values.map(\.bitPattern) }
         #expect(bits(second) == bits(clip) && second.tokens.shape == clip.tokens.shape)
+        #expect(second.embedding.map(\.bitPattern) == clip.embedding.map(\.bitPattern))
         #expect(second.video == clip.video && second.frames == clip.frames)
         #expect(second.span == clip.span && second.span.start.sign == .minus)
         #expect(Set(second.flags) == Set(clip.flags))

@@ -15,6 +15,8 @@ package struct VisualTokenCache: Sendable {
     private let recipe: [UInt8]
     /// D
     private let width: Int
+    /// Values of a clip's embedding.
+    private let embeddingWidth: Int
 
     /// The clips in `folder` that the model with `configuration` and `weightsSHA256` has seen as `pipeline` has it look at them.
     package init(
@@ -25,6 +27,7 @@ package struct VisualTokenCache: Sendable {
         encoder.outputFormatting = .sortedKeys
         self.folder = folder
         width = configuration.resampler.width
+        embeddingWidth = configuration.vision.width
         recipe = Hexadecimal.sha256([
             Array("visual tokens \(Self.version)".utf8),
             Array(Program.numericsVersion.utf8),
@@ -69,8 +72,9 @@ package struct VisualTokenCache: Sendable {
 
     // MARK: - Bytes
 
-    /// A record without an answer, for what records say about the clip, and behind its newline the visual tokens in row-major order,
-    /// little-endian float32: the precision in which they are used. Nil for a clip of which no record could be written.
+    /// A record without an answer, for what records say about the clip, and behind its newline the embedding and the visual tokens in
+    /// row-major order, little-endian float32: the precision in which they are used. Nil for a clip of which no record could be
+    /// written.
     private func bytes(of clip: EncodedClip<Tensor>) -> [UInt8]? {
         var record = AnnotationRecord()
         record.video = clip.video
@@ -80,8 +84,10 @@ package struct VisualTokenCache: Sendable {
             AnnotationRecord.Boundary(rawValue: clip.span.boundary.rawValue) ?? .whole
         record.frames = clip.frames
         record.flags = clip.flags
-        guard var bytes = try? record.line() else { return nil }
-        for value in clip.tokens.values {
+        guard clip.embedding.count == embeddingWidth, var bytes = try? record.line() else {
+            return nil
+        }
+        for value in clip.embedding + clip.tokens.values {
             let bits = value.bitPattern
             for shift in [0, 8, 16, 24] as [UInt32] {
                 bytes.append(UInt8(truncatingIfNeeded: bits >> shift))
@@ -97,7 +103,8 @@ package struct VisualTokenCache: Sendable {
             let boundary = ClipSpan.Boundary(rawValue: record.clip.boundary.rawValue)
         else { return nil }
         let values = bytes[(end + 1)...]
-        guard values.count.isMultiple(of: 4 * width) else { return nil }
+        let tokenBytes = values.count - 4 * embeddingWidth
+        guard tokenBytes > 0, tokenBytes.isMultiple(of: 4 * width) else { return nil }
         let floats = unsafe values.withUnsafeBytes { raw in
             (0..<raw.count / 4).map { index in
                 Float(
@@ -106,10 +113,12 @@ package struct VisualTokenCache: Sendable {
                             fromByteOffset: 4 * index, as: UInt32.self)))
             }
         }
+        let tokens = Array(floats[embeddingWidth...])
         var clip = EncodedClip(
-            tokens: Tensor(floats, shape: [floats.count / width, width]), video: record.video,
+            tokens: Tensor(tokens, shape: [tokens.count / width, width]), video: record.video,
             span: ClipSpan(start: record.clip.start, end: record.clip.end, boundary: boundary),
-            frames: record.frames, flags: record.flags)
+            frames: record.frames, flags: record.flags,
+            embedding: Array(floats[..<embeddingWidth]))
         clip.isCached = true
         return clip
     }

@@ -15,6 +15,8 @@ package struct FlamingoAnnotator: Sendable {
     let arithmetic: Arithmetic
     private let stage: AnswerStage
     private var prompts: [String: TaskPrompts] = [:]
+    /// The tasks whose demonstrations are chosen for each clip.
+    private var retrieved: [String: RetrievedPrompts] = [:]
 
     /// Loads `bundle` and runs the demonstrations of every task through it, once; `decoders` open the files whose visual tokens are
     /// not in `cache`.
@@ -35,11 +37,20 @@ package struct FlamingoAnnotator: Sendable {
         model = try bundle.model(arithmetic)
         let tokenizer = try bundle.tokenizer()
         stage = try AnswerStage(model, tokenizer, pipeline)
-        var clips: [PathBytes: DemonstrationClip] = [:]
+        let clips = try encodeDemonstrations()
+        let prefixes = SharedPrefixes(model, tokenizer)
         for task in pipeline.tasks {
             let demonstrations = pipeline.demonstrations(for: task)
-            for path in demonstrations.compactMap(\.clip) where clips[path] == nil {
-                clips[path] = try encodeDemonstration(path)
+            if let retrieval = pipeline.retrieval, !demonstrations.isEmpty {
+                let pool = DemonstrationPool(
+                    demonstrations: demonstrations,
+                    clips: demonstrations.compactMap { $0.clip.flatMap { clips[$0] } },
+                    retrieval: retrieval)
+                retrieved[task.id] = try RetrievedPrompts(
+                    task, pool, confidence: pipeline.confidence,
+                    prefixes: prefixes, stage: stage,
+                    media: { [model] in model.media([$0]) })
+                continue
             }
             prompts[task.id] = try TaskPrompts(
                 task, demonstrations, clips: clips, confidence: pipeline.confidence,
@@ -59,31 +70,64 @@ package struct FlamingoAnnotator: Sendable {
     package func answer(
         _ task: AnnotationTask, about path: PathBytes
     ) -> Result<ClipAnswer, ClipFailure> {
-        encode(path).flatMap { clip in
+        let source = source(of: path)
+        return encode(path, source).flatMap { clip in
             answer(
                 ClipQuestion(
-                    tokens: clip.tokens, framesDigest: clip.frames.digest, task: task))
+                    tokens: clip.tokens, framesDigest: clip.frames.digest, task: task,
+                    embedding: clip.embedding, contentID: source?.identity.text ?? ""))
         }
     }
 
-    private func encodeDemonstration(_ path: PathBytes) throws -> DemonstrationClip {
-        switch encode(path) {
-        case .success(let clip):
-            return DemonstrationClip(tokens: clip.tokens, framesDigest: clip.frames.digest)
-        case .failure(let failure):
-            throw PipelineError.file(
-                path: path.shown, action: "encode the demonstration",
-                reason: "\(failure.code.rawValue): \(failure.message)")
+    /// The clips of all demonstrations, by path; throws for the first one that cannot be encoded.
+    private func encodeDemonstrations() throws -> [PathBytes: DemonstrationClip] {
+        let demonstrations = pipeline.demonstrations.filter { demonstration in
+            pipeline.tasks.contains { demonstration.answers[$0.id] != nil }
         }
+        let pool = WorkerPool<PathBytes, (PathBytes, Result<DemonstrationClip, ClipFailure>)>(
+            workers: decoders.size, inFlight: 2 * decoders.size
+        ) { [self] path in
+            let source = source(of: path)
+            let clip = encode(path, source).map { clip in
+                DemonstrationClip(
+                    tokens: clip.tokens, framesDigest: clip.frames.digest,
+                    embedding: clip.embedding, contentID: source?.identity.text ?? "")
+            }
+            return (path, clip)
+        }
+        var met: Set<PathBytes> = []
+        var rest = demonstrations.compactMap(\.clip).filter { met.insert($0).inserted }
+            .makeIterator()
+        var clips: [PathBytes: DemonstrationClip] = [:]
+        while let (path, result) = pool.next(from: { rest.next() }) {
+            do throws(ClipFailure) {
+                clips[path] = try result.get()
+            } catch {
+                let ids = demonstrations.filter { $0.clip == path }.map(\.id.shownShort)
+                throw PipelineError.file(
+                    path: path.shown,
+                    action: "encode the clip of demonstration \(ids.joined(separator: ", "))",
+                    reason: "\(error.code.rawValue): \(error.message)")
+            }
+        }
+        return clips
     }
 
     // MARK: - Encoding
 
-    /// The visual tokens of the file at `path`; only a cache needs to know its content.
-    private func encode(_ path: PathBytes) -> Result<EncodedClip<Tensor>, ClipFailure> {
-        guard cache != nil, let identity = try? ContentIdentity.read(path, known: { _ in nil })
-        else { return encodeAnew(path, span: nil) }
-        return encode(ClipSource(path: path, relativePath: path, identity: identity), nil)
+    /// The file at `path` with its content, where a cache or a pool of demonstrations needs to know that.
+    private func source(of path: PathBytes) -> ClipSource? {
+        guard cache != nil || pipeline.retrieval != nil,
+            let identity = try? ContentIdentity.read(path, known: { _ in nil })
+        else { return nil }
+        return ClipSource(path: path, relativePath: path, identity: identity)
+    }
+
+    /// The visual tokens of the file at `path`, which is `source`.
+    private func encode(_ path: PathBytes, _ source: ClipSource?) -> Result<
+        EncodedClip<Tensor>, ClipFailure
+    > {
+        source.map { encode($0, nil) } ?? encodeAnew(path, span: nil)
     }
 
     /// The visual tokens of `source`, or of `span` of it.
@@ -120,13 +164,15 @@ package struct FlamingoAnnotator: Sendable {
             let images = sampled.frames.map(\.image)
             let size = preprocessing.imageSize
             let pixels = preprocessing.pixelValues(ofPictures: images)
-            let tokens = try model.visualTokens(
+            let features = try model.features(
                 Tensor(pixels, shape: [images.count, 3, size, size]))
+            let tokens = try model.visualTokens(ofFeatures: features)
             return .success(
                 EncodedClip(
                     tokens: tokens, video: AnnotationRecord.Video(metadata), span: span,
                     frames: frames(sampled, digestOf: pixels),
                     flags: sampled.flags.compactMap { .init(rawValue: $0.rawValue) },
+                    embedding: clipEmbedding(ofFeatures: features),
                     decodeMilliseconds: (decoded - start).milliseconds,
                     visionMilliseconds: (clock.now - decoded).milliseconds))
         } catch let error as VideoError {
@@ -164,15 +210,16 @@ package struct FlamingoAnnotator: Sendable {
     // MARK: - Answering
 
     private func answer(_ question: ClipQuestion<Tensor>) -> Result<ClipAnswer, ClipFailure> {
-        guard let prompts = prompts[question.task.id] else {
-            return .failure(
-                ClipFailure(code: .internal, stage: .generate, message: "a task without a prompt"))
-        }
         arithmetic.engine.useThreads(1)
         let clock = ContinuousClock()
         let start = clock.now
         do {
-            var answer = try answer(question, prompts)
+            var answer: ClipAnswer
+            if let pool = retrieved[question.task.id] {
+                answer = try self.answer(question, pool)
+            } else {
+                answer = try self.answer(question, prompts(of: question.task))
+            }
             answer.generateMilliseconds = (clock.now - start).milliseconds
             return .success(answer)
         } catch let failure as ClipFailure {
@@ -181,6 +228,26 @@ package struct FlamingoAnnotator: Sendable {
             return .failure(
                 ClipFailure(code: .generationFailed, stage: .generate, message: "\(error)"))
         }
+    }
+
+    private func prompts(of task: AnnotationTask) throws -> TaskPrompts {
+        guard let prompts = prompts[task.id] else {
+            throw ClipFailure(
+                code: .internal, stage: .generate, message: "a task without a prompt")
+        }
+        return prompts
+    }
+
+    /// The answer behind demonstrations that are chosen for the clip.
+    private func answer(_ question: ClipQuestion<Tensor>, _ pool: RetrievedPrompts) throws
+        -> ClipAnswer
+    {
+        let (prompts, demonstrations) = try pool.prompts(
+            to: question.embedding, contentID: question.contentID)
+        var answer = try answer(question, prompts)
+        answer.retrieved = demonstrations
+        if pool.isShort(demonstrations.count) { answer.flags.append(.demosMissing) }
+        return answer
     }
 
     /// The answer with everything that the pipeline wants to know about it.

@@ -8,6 +8,10 @@ struct DemonstrationClip: Sendable {
     var tokens: Tensor
     /// `frames.digest` of the clip.
     var framesDigest: String
+    /// What it is found by.
+    var embedding: [Float] = []
+    /// `video.content_id` of its file.
+    var contentID = ""
 }
 
 /// The prompts of a task, read once.
@@ -18,6 +22,13 @@ struct TaskPrompts: Sendable {
     let reordered: [ReadPrompt]
     /// How probable it is that an answer is right; nil when nobody asks.
     let calibration: Calibration?
+
+    /// Prompts that have been read.
+    init(prompt: ReadPrompt, reordered: [ReadPrompt], calibration: Calibration?) {
+        self.prompt = prompt
+        self.reordered = reordered
+        self.calibration = calibration
+    }
 
     /// Reads what `confidence` needs for `task` behind `demonstrations`, whose clips are given by path.
     init(

@@ -7,24 +7,95 @@ struct DemonstrationReader {
     /// The tasks that answers may be given for.
     let tasks: [AnnotationTask]
 
-    /// The demonstrations in `field`; none when it is nil.
-    func read(_ field: YAMLField?) throws(PipelineError) -> [Demonstration] {
-        guard let field else { return [] }
-        guard field.isMapping else {
-            var list: [Demonstration] = []
-            for element in try field.elements() {
-                list.append(try read(element, number: list.count + 1))
+    /// Whether each demonstration needs a clip, by which it is found.
+    private var needsClips = false
+
+    /// A reader of answers to `tasks`.
+    init(folder: PathBytes, tasks: [AnnotationTask]) {
+        self.folder = folder
+        self.tasks = tasks
+    }
+
+    /// The demonstrations in `field`, none when it is nil, and how each clip's are chosen out of them.
+    func read(_ field: YAMLField?) throws(PipelineError) -> (
+        demonstrations: [Demonstration], retrieval: DemonstrationRetrieval?
+    ) {
+        guard let field else { return ([], nil) }
+        guard field.isMapping else { return (try readList(field), nil) }
+        let members = try field.members(["file", "list", "retrieve", "near_duplicates"])
+        let retrieval = try readRetrieval(members)
+        var reader = self
+        reader.needsClips = retrieval != nil
+        let demonstrations: [Demonstration]
+        switch (members["file"], members["list"]) {
+        case (let file?, nil):
+            let path = PathBytes(try file.text()).absolute(below: folder)
+            guard isFile(path) else {
+                throw file.wrong("a file", found: "\(path.shown), which is not there")
             }
-            return list
+            demonstrations = try reader.readLines(path)
+        case (nil, let list?): demonstrations = try reader.readList(list)
+        default:
+            throw field.wrong(
+                "a list, `file:` with a JSONL file, or `list:` with a list",
+                found: members["file"] == nil ? "none of them" : "both `file` and `list`")
         }
-        guard let file = try field.members(["file"])["file"] else {
-            throw field.wrong("a list, or `file:` with a JSONL file", found: "neither")
+        if let retrieval, let field = members["retrieve"] {
+            try requirePool(demonstrations, for: retrieval, field)
         }
-        let path = PathBytes(try file.text()).absolute(below: folder)
-        guard isFile(path) else {
-            throw file.wrong("a file", found: "\(path.shown), which is not there")
+        return (demonstrations, retrieval)
+    }
+
+    private func readRetrieval(_ members: [String: YAMLField]) throws(PipelineError)
+        -> DemonstrationRetrieval?
+    {
+        guard let count = members["retrieve"] else {
+            if let stray = members["near_duplicates"] {
+                throw stray.wrong("`near_duplicates` beside `retrieve` only")
+            }
+            return nil
         }
-        return try readLines(path)
+        var retrieval = DemonstrationRetrieval(count: try count.integer(in: 1...256))
+        if let least = members["near_duplicates"] {
+            retrieval.nearDuplicate = least.isOff ? nil : try least.number(in: 0...1)
+        }
+        return retrieval
+    }
+
+    /// Throws when a task that has demonstrations has fewer than a prompt is to have.
+    private func requirePool(
+        _ pool: [Demonstration], for retrieval: DemonstrationRetrieval, _ field: YAMLField
+    ) throws(PipelineError) {
+        for task in tasks {
+            let count = pool.count { $0.answers[task.id] != nil }
+            guard count >= retrieval.count || (count == 0 && pool.count >= retrieval.count) else {
+                throw field.wrong(
+                    "at most as many as the pool has",
+                    found:
+                        "\(retrieval.count) to retrieve out of \(count) demonstrations of task \(task.id)"
+                )
+            }
+        }
+    }
+
+    private func readList(_ field: YAMLField) throws(PipelineError) -> [Demonstration] {
+        var list: [Demonstration] = []
+        var ids: Set<String> = []
+        for element in try field.elements() {
+            let demonstration = try read(element, number: list.count + 1)
+            if let expected = fault(of: demonstration, after: &ids) {
+                throw element.wrong(expected, found: demonstration.summary)
+            }
+            list.append(demonstration)
+        }
+        return list
+    }
+
+    /// What `demonstration` should have been, behind others whose ids are `ids`.
+    private func fault(of demonstration: Demonstration, after ids: inout Set<String>) -> String? {
+        guard ids.insert(demonstration.id).inserted else { return "each id once" }
+        guard needsClips, demonstration.clip == nil else { return nil }
+        return "a `clip`, by whose looks it is found"
     }
 
     private func isFile(_ path: PathBytes) -> Bool {
@@ -76,14 +147,20 @@ struct DemonstrationReader {
 
     private func readLines(_ path: PathBytes) throws(PipelineError) -> [Demonstration] {
         var demonstrations: [Demonstration] = []
+        var ids: Set<String> = []
         let lines = try SmallFile.read(path).split(
             separator: 0x0A, omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() where !line.isEmpty {
             let place = "\(path.shown):\(index + 1)"
             do {
                 let value = try JSONReader.read(Array(line))
-                demonstrations.append(
-                    try read(value, number: demonstrations.count + 1, place: "\(place):1"))
+                let demonstration = try read(
+                    value, number: demonstrations.count + 1, place: "\(place):1")
+                if let expected = fault(of: demonstration, after: &ids) {
+                    throw PipelineError.pipeline(
+                        place: "\(place):1", found: demonstration.summary, expected: expected)
+                }
+                demonstrations.append(demonstration)
             } catch let fault as JSONFault {
                 throw .pipeline(
                     place: "\(place):\(fault.byte + 1)", found: fault.found,
@@ -147,5 +224,12 @@ struct DemonstrationReader {
             texts[member.name] = text
         }
         return texts
+    }
+}
+
+extension Demonstration {
+    /// A few words for a message.
+    fileprivate var summary: String {
+        "demonstration \(id.shownShort)\(clip == nil ? " without a clip" : "")"
     }
 }

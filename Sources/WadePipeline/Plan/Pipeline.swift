@@ -24,8 +24,10 @@ package struct Pipeline: Sendable, Equatable {
     package var customID: String
     /// What is measured about answers, and which are withheld; default what costs nothing.
     package var confidence = Confidence()
+    /// How each clip's demonstrations are chosen out of `demonstrations`, which are a pool then; nil when every prompt has all.
+    package var retrieval: DemonstrationRetrieval?
 
-    /// The demonstrations that answer `task`, in the order of the prompt.
+    /// The demonstrations that answer `task`, in the order of the prompt or of the pool.
     package func demonstrations(for task: AnnotationTask) -> [Demonstration] {
         demonstrations.filter { $0.answers[task.id] != nil }
     }

@@ -31,20 +31,24 @@ struct PipelineReader {
         }
         let decoding = try members["decoding"].map(readDecoding)
         let readTasks = try readTasks(tasks, maxNewTokens: decoding?.maxNewTokens)
+        let (demonstrations, retrieval) = try DemonstrationReader(folder: folder, tasks: readTasks)
+            .read(members["demonstrations"])
         var pipeline = Pipeline(
             name: try members["name"]?.text() ?? path.stem.text,
             model: try members["model"].map(readModel) ?? ModelLocation.standard,
             precision: try members["precision"]?.word() ?? .float32, tasks: readTasks,
-            demonstrations: try DemonstrationReader(folder: folder, tasks: readTasks)
-                .read(members["demonstrations"]),
+            demonstrations: demonstrations,
             sampling: try members["sampling"].map(readSampling) ?? .uniform(count: 8),
             segmentation: try members["segmentation"].map(readSegmentation) ?? .whole,
             decoding: decoding?.decoding ?? Decoding(),
             customID: try members["output"].map(readCustomID) ?? "")
+        pipeline.retrieval = retrieval
         if let field = members["confidence"] {
             pipeline.confidence = try Confidence(field)
+            let most = retrieval?.count ?? .max
             try pipeline.confidence.check(
-                field, tasks: readTasks, count: { pipeline.demonstrations(for: $0).count },
+                field, tasks: readTasks,
+                count: { min(most, pipeline.demonstrations(for: $0).count) },
                 clips: { pipeline.demonstrations(for: $0).filter { $0.clip != nil }.count })
         }
         return pipeline

@@ -27,8 +27,10 @@ package struct Recipe: Sendable, Equatable {
     package var id: String
     /// 16 hexadecimal digits over the demonstrations' content: `demos.set_id`; empty without demonstrations.
     package var demonstrationsID: String
-    /// The demonstrations' ids in the order of the prompt.
+    /// The demonstrations' ids in the order of the prompt; empty where each clip has its own.
     package var demonstrationIDs: [String]
+    /// How the demonstrations of a prompt are chosen.
+    package var policy: AnnotationRecord.DemonstrationPolicy
 
     /// The recipe of `task` in `pipeline` answered by `model`. `contents` gives the content hash of a demonstration's file.
     package init(
@@ -61,13 +63,16 @@ package struct Recipe: Sendable, Equatable {
         var further: [JSONValue] = []
         if pipeline.confidence != Confidence() { further.append(pipeline.confidence.description) }
         if let format = task.format { further.append(format.description) }
+        let retrieval = demonstrations.isEmpty ? nil : pipeline.retrieval
+        if let retrieval { further.append(retrieval.description) }
         var parts = [try JSONWriter.bytes(of: content)]
         for value in further { parts.append(try JSONWriter.bytes(of: value)) }
         id = String(Hexadecimal.text(Hexadecimal.sha256(parts)).prefix(16))
         demonstrationsID =
             demonstrations.isEmpty
             ? "" : String(Hexadecimal.text(Hexadecimal.sha256([set])).prefix(16))
-        demonstrationIDs = demonstrations.map(\.id)
+        demonstrationIDs = retrieval == nil ? demonstrations.map(\.id) : []
+        policy = demonstrations.isEmpty ? .none : retrieval == nil ? .fixed : .rices
     }
 
     /// The content hashes of all demonstrations' files; throws `file` when one cannot be read.

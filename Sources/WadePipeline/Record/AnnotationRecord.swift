@@ -33,6 +33,7 @@ package struct AnnotationRecord: Sendable, Equatable {
     /// What can be said about an answer besides its text; a closed list, sorted on the line.
     package enum Flag: String, Sendable, CaseIterable, Comparable {
         case clockFixed = "clock_fixed"
+        case demosMissing = "demos_missing"
         case framesMissing = "frames_missing"
         case interlaced
         case repeatGuard = "repeat_guard"

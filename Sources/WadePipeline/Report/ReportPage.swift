@@ -347,6 +347,15 @@ struct ReportPage {
             + parts.joined() + "</details></div></section>\n"
     }
 
+    /// The demonstrations' ids, with their similarities where they were chosen by these.
+    private func named(_ demonstrations: AnnotationRecord.Demonstrations) -> String {
+        let similarities = demonstrations.similarities
+        return demonstrations.ids.enumerated().map { place, id in
+            guard similarities.indices.contains(place) else { return id }
+            return "\(id) (\(HTMLText.decimal(similarities[place], places: 3)))"
+        }.joined(separator: ", ")
+    }
+
     private func details(_ record: AnnotationRecord) -> String {
         var rows: [(String, String)] = []
         func add(_ name: String, _ value: String) { rows.append((name, value)) }
@@ -372,9 +381,7 @@ struct ReportPage {
             add("agreement", HTMLText.decimal(record.score.agreement, places: 2))
         }
         if !record.demonstrations.ids.isEmpty {
-            add(
-                "demonstrations",
-                HTMLText.isolated(record.demonstrations.ids.joined(separator: ", ")))
+            add("demonstrations", HTMLText.isolated(named(record.demonstrations)))
         }
         if !record.sameAs.isEmpty {
             add("same as", "<code>\(HTMLText.escaped(record.sameAs))</code>")

@@ -111,7 +111,8 @@ package struct AnnotationRun<Tokens: Sendable> {
                 questions.append(
                     ClipQuestion(
                         tokens: clip.tokens, framesDigest: clip.frames.digest,
-                        task: plan.pipeline.tasks[line.task]))
+                        task: plan.pipeline.tasks[line.task], embedding: clip.embedding,
+                        contentID: job.identity?.text ?? ""))
             }
         }
         let answers = questions.isEmpty ? [] : annotator.answer(questions)

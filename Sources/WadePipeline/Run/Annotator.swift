@@ -30,6 +30,8 @@ package struct EncodedClip<Tokens: Sendable>: Sendable {
     package var decodeMilliseconds: Int
     /// Milliseconds in the vision encoder and the resampler.
     package var visionMilliseconds: Int
+    /// The clip as one vector of length 1, by which similar ones are found; empty where nobody makes one.
+    package var embedding: [Float] = []
     /// Whether an earlier run encoded it.
     package var isCached = false
 
@@ -37,13 +39,14 @@ package struct EncodedClip<Tokens: Sendable>: Sendable {
     package init(
         tokens: Tokens, video: AnnotationRecord.Video, span: ClipSpan,
         frames: AnnotationRecord.Frames, flags: [AnnotationRecord.Flag],
-        decodeMilliseconds: Int = 0, visionMilliseconds: Int = 0
+        embedding: [Float] = [], decodeMilliseconds: Int = 0, visionMilliseconds: Int = 0
     ) {
         self.tokens = tokens
         self.video = video
         self.span = span
         self.frames = frames
         self.flags = flags
+        self.embedding = embedding
         self.decodeMilliseconds = decodeMilliseconds
         self.visionMilliseconds = visionMilliseconds
     }
@@ -57,6 +60,10 @@ package struct ClipQuestion<Tokens: Sendable>: Sendable {
     package var framesDigest: String
     /// The task; the run asks only for tasks of its pipeline.
     package var task: AnnotationTask
+    /// The clip's embedding, which demonstrations are found by.
+    package var embedding: [Float] = []
+    /// `video.content_id` of the clip's file, which is no demonstration for itself.
+    package var contentID = ""
 }
 
 /// What the language model said; the run makes `output.text` of it.
@@ -81,6 +88,8 @@ package struct ClipAnswer: Sendable, Equatable {
     package var flags: [AnnotationRecord.Flag] = []
     /// Whether the answer is too unsure to be given; `raw` and the scores then tell what it was.
     package var isWithheld = false
+    /// The demonstrations that were chosen for this clip, in the order of the prompt; nil when all clips have the same.
+    package var retrieved: [RetrievedDemonstration]?
     /// Milliseconds of running the prompt through the language model.
     package var prefillMilliseconds = 0
     /// Milliseconds of generation.

@@ -200,7 +200,7 @@ struct RecordJournal: ~Copyable {
         record.task.questionID = task.questionID
         record.task.choices = task.answerChoices
         record.demonstrations.setID = recipe.demonstrationsID
-        record.demonstrations.policy = recipe.demonstrationIDs.isEmpty ? .none : .fixed
+        record.demonstrations.policy = recipe.policy
         record.demonstrations.ids = recipe.demonstrationIDs
         record.model.name = plan.model.name
         record.model.weightsSHA256 = plan.model.weightsSHA256
@@ -268,6 +268,10 @@ struct RecordJournal: ~Copyable {
         record.output.tokens = answer.tokens
         record.output.attempts = answer.attempts
         record.score = answer.score
+        if let retrieved = answer.retrieved {
+            record.demonstrations.ids = retrieved.map(\.id)
+            record.demonstrations.similarities = retrieved.map(\.similarity)
+        }
         record.flags = Array(Set(record.flags + answer.flags)).sorted()
         record.run.prefillMilliseconds = answer.prefillMilliseconds
         record.run.generateMilliseconds = answer.generateMilliseconds

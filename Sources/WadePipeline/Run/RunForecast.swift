@@ -23,11 +23,14 @@ package struct RunForecast: Sendable {
     package private(set) var lines: [Line] = []
     private let secondsPerAnswer: Double?
     private let taskCount: Int
+    /// What is said about the demonstrations when each clip has its own.
+    private let retrieval: String
 
     /// The forecast for `plan` on top of `ledger`.
     package init(plan: RunPlan, ledger: Ledger, secondsPerAnswer: Double?) {
         self.secondsPerAnswer = secondsPerAnswer
         taskCount = plan.pipeline.tasks.count
+        retrieval = Self.retrieval(plan.pipeline)
         for file in plan.findings.files {
             let (state, reason) = Self.state(of: file, plan, ledger)
             lines.append(Line(state: state, path: file.relativePath.shown, reason: reason))
@@ -164,9 +167,18 @@ package struct RunForecast: Sendable {
         let answers = (count(.todo) + count(.retry)) * taskCount
         guard answers > 0 else { return counts.isEmpty ? "nothing found" : counts }
         guard let secondsPerAnswer else {
-            return "\(counts); no estimate before a first run"
+            return "\(counts); no estimate before a first run\(retrieval)"
         }
         let minutes = Int((Double(answers) * min(secondsPerAnswer, 1e6) / 60).rounded(.up))
-        return "\(counts); about \(minutes) min for at least \(answers) answers"
+        return "\(counts); about \(minutes) min for at least \(answers) answers\(retrieval)"
+    }
+
+    /// Out of how many demonstrations each answer gets its own.
+    private static func retrieval(_ pipeline: Pipeline) -> String {
+        let pools = pipeline.tasks.map { pipeline.demonstrations(for: $0).count }.filter { $0 > 0 }
+        guard let retrieval = pipeline.retrieval, let least = pools.min(), let most = pools.max()
+        else { return "" }
+        let pool = least == most ? "\(most)" : "\(least) to \(most)"
+        return "; behind the \(retrieval.count) nearest of \(pool) demonstrations"
     }
 }

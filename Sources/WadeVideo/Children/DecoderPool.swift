@@ -55,6 +55,9 @@ package final class DecoderPool: Sendable {
         for _ in 0..<capacity { places.signal() }
     }
 
+    /// How many files can be decoded at once.
+    package var size: Int { capacity.withLock { $0 } }
+
     /// Lets no more than `count` processes work at once, at least one, and never more than before; the others' files wait. Says how
     /// many it is.
     package func restrict(to count: Int) -> Int {
