@@ -122,9 +122,9 @@ package struct MachineCeilings: Sendable {
         let reading = MemoryReading(byteCount: readBytes)
         let workers = stopwatch.workers
         let time = try stopwatch.time { worker in
-            let sum = reading.read(from: Double(worker) / Double(workers))
-            // A sum that nobody looks at would not be computed.
-            guard sum > 0 else { throw PipelineError.system("memory reads as zeros") }
+            guard reading.read(from: Double(worker) / Double(workers)) > 0 else {
+                throw PipelineError.system("memory does not hold what was written")
+            }
         }
         memory = Double(workers * reading.byteCount) / time.seconds
     }
