@@ -43,11 +43,13 @@ let package = Package(
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CImage"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(
             name: "WadeTensor", dependencies: ["COneDNN", "COpenBLAS"], swiftSettings: house),
-        .target(name: "WadeImage", dependencies: ["CZlib"], swiftSettings: house),
+        .target(
+            name: "WadeImage", dependencies: ["CImage", "CZlib"], swiftSettings: house),
         .target(name: "FFmpegOnDemand"),
         .target(
             name: "WadeVideo",

@@ -82,6 +82,28 @@ static inline void ffmpeg_converter_free(void *context) {
     sws_freeContext((struct SwsContext *)context);
 }
 
+// Lets `part` show the window of `width` x `height` pixels at `left`, `top` of `frame`, whose planes it shares without holding them:
+// `frame` must outlive it. Only for planar formats; the numbers must be multiples of what one chroma sample covers.
+static inline void ffmpeg_window(
+    const AVFrame *frame, AVFrame *part, int left, int top, int width, int height) {
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get((enum AVPixelFormat)frame->format);
+    part->format = frame->format;
+    part->width = width;
+    part->height = height;
+    part->color_range = frame->color_range;
+    part->colorspace = frame->colorspace;
+    for (int i = 0; i < format->nb_components; i++) {
+        const AVComponentDescriptor *component = &format->comp[i];
+        int is_chroma = i == 1 || i == 2;
+        int column = left >> (is_chroma ? format->log2_chroma_w : 0);
+        int row = top >> (is_chroma ? format->log2_chroma_h : 0);
+        int plane = component->plane;
+        part->linesize[plane] = frame->linesize[plane];
+        part->data[plane] =
+            frame->data[plane] + (ptrdiff_t)row * frame->linesize[plane] + column * component->step;
+    }
+}
+
 // Converts the whole of `frame` into rows of `stride` bytes at `output`; the number of rows written.
 static inline int ffmpeg_convert(void *context, const AVFrame *frame, uint8_t *output, int stride) {
     uint8_t *planes[4] = {output, NULL, NULL, NULL};

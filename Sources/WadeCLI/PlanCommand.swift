@@ -8,7 +8,8 @@ struct PlanCommand: ParsableCommand {
         abstract: "Show what `wade annotate` would do with the same arguments, and do nothing.",
         discussion: """
             Prints one line per file: what is to do, done, deferred or skipped, and why; then a sum and an estimate from the \
-            latest run. No video is opened: a file that is not in the output under its path, size and time counts as new, \
+            latest run into the output, or before there is one from what `wade benchmark --model` has measured of the \
+            pipeline's model on this machine. No video is opened: a file that is not in the output under its path, size and time counts as new, \
             also when it has only been renamed. The options of `annotate` are taken and only those that decide about files count.
             """)
 

@@ -14,6 +14,6 @@ struct Wade: ParsableCommand {
             CheckCommand.self, ReportCommand.self, ShowCommand.self,
             ExportCommand.self, TailCommand.self, SchemaCommand.self, ScheduleCommand.self,
             ModelCommand.self,
-            RenderCommand.self, TrainCommand.self, EvaluateCommand.self,
+            RenderCommand.self, TrainCommand.self, EvaluateCommand.self, BenchmarkCommand.self,
         ])
 }

@@ -92,24 +92,42 @@ package struct Preprocessing: Sendable, Equatable, Codable {
 
 extension Preprocessing {
     /// The S × S pixels that the encoder sees; only the cropped window is ever computed.
-    package func picture(_ image: RGBImage) -> RGBImage {
-        let width: Int
-        let height: Int
+    package func picture(_ image: RGBImage) -> RGBImage { picture(PicturePart(whole: image)) }
+
+    /// The same from part of a picture, which must hold its `sourceWindow`.
+    package func picture(_ part: PicturePart) -> RGBImage {
+        let place = placement(width: part.width, height: part.height)
+        return part.resized(
+            width: place.width, height: place.height, filter: filter, order: passOrder,
+            columns: place.columns, rows: place.rows)
+    }
+
+    /// The columns and rows of a picture of `width` × `height` pixels that the encoder's pixels are made of.
+    package func sourceWindow(width: Int, height: Int) -> (columns: Range<Int>, rows: Range<Int>) {
+        let place = placement(width: width, height: height)
+        return (
+            PicturePart.sourceWindow(from: width, to: place.width, place.columns, filter),
+            PicturePart.sourceWindow(from: height, to: place.height, place.rows, filter)
+        )
+    }
+
+    /// The size that a picture of `width` × `height` pixels is resized to, and where the encoder's square lies in that.
+    private func placement(width: Int, height: Int) -> (
+        width: Int, height: Int, columns: Range<Int>, rows: Range<Int>
+    ) {
+        var resized = (width: resizedSize, height: resizedSize)
         switch fit {
-        case .squash:
-            (width, height) = (resizedSize, resizedSize)
+        case .squash: break
         case .shorterSideTorchvision, .shorterSideTransformers:
-            let shorter = min(image.width, image.height)
+            let shorter = min(width, height)
             // int(size * longer / shorter) in the originals; a picture in memory has sides far below 2^40.
-            width = resizedSize * image.width / shorter
-            height = resizedSize * image.height / shorter
+            resized = (resizedSize * width / shorter, resizedSize * height / shorter)
         }
-        let left = cropOffset(width - imageSize)
-        let top = cropOffset(height - imageSize)
-        return image.resized(
-            width: width, height: height, filter: filter, order: passOrder,
-            columns: left..<left + imageSize,
-            rows: top..<top + imageSize)
+        let left = cropOffset(resized.width - imageSize)
+        let top = cropOffset(resized.height - imageSize)
+        return (
+            resized.width, resized.height, left..<left + imageSize, top..<top + imageSize
+        )
     }
 
     /// [3, S, S]: (pixel / 255 - mean) / standard deviation of the cropped picture.

@@ -1,4 +1,5 @@
 //! Pillow's antialiased resize of 8-bit pictures, bit for bit as Pillow 12.3 and before compute it.
+internal import CImage
 
 /// Which way a resize goes first; each pass rounds to 8 bits, so the order shows in the result.
 package enum ResamplePassOrder: String, Sendable, Codable, CaseIterable {
@@ -7,6 +8,75 @@ package enum ResamplePassOrder: String, Sendable, Codable, CaseIterable {
     /// Columns first when the height shrinks by the larger factor: Pillow 13.0 (its pull request 9549;
     /// the comparison was inferred from pictures it made).
     case strongerFirst = "stronger_first"
+}
+
+/// Part of a picture that is as good as the whole for a window of it.
+package struct PicturePart: Sendable, Equatable {
+    /// The part's pixels.
+    package let image: RGBImage
+    /// Where they lie in the whole picture.
+    package let left: Int
+    package let top: Int
+    /// The whole picture's size.
+    package let width: Int
+    package let height: Int
+
+    /// `image` from column `left` and row `top` of a picture of `width` × `height` pixels.
+    package init(_ image: RGBImage, left: Int, top: Int, width: Int, height: Int) {
+        precondition(
+            left >= 0 && top >= 0 && left + image.width <= width && top + image.height <= height,
+            "PicturePart: \(image.width)x\(image.height) at \(left), \(top) of \(width)x\(height)")
+        self.image = image
+        self.left = left
+        self.top = top
+        self.width = width
+        self.height = height
+    }
+
+    /// A whole picture.
+    package init(whole image: RGBImage) {
+        self.init(image, left: 0, top: 0, width: image.width, height: image.height)
+    }
+
+    /// The window `columns` × `rows` of the whole picture resized to `width` × `height`. The part must hold what the window is made of
+    /// (`sourceWindow`).
+    package func resized(
+        width: Int, height: Int, filter: ResampleFilter, order: ResamplePassOrder,
+        columns: Range<Int>, rows: Range<Int>
+    ) -> RGBImage {
+        precondition(
+            width > 0 && height > 0 && !columns.isEmpty && !rows.isEmpty
+                && columns.lowerBound >= 0 && columns.upperBound <= width
+                && rows.lowerBound >= 0 && rows.upperBound <= height,
+            "resize: window \(columns) x \(rows) of \(width)x\(height)")
+        let horizontal = Self.weights(from: self.width, to: width, columns, filter)
+        let vertical = Self.weights(from: self.height, to: height, rows, filter)
+        let across = horizontal?.sourceRange ?? columns
+        let down = vertical?.sourceRange ?? rows
+        let source = image.cropped(
+            columns: across.lowerBound - left..<across.upperBound - left,
+            rows: down.lowerBound - top..<down.upperBound - top)
+        if order == .strongerFirst && height * self.width < width * self.height {
+            return source.resampled(vertically: vertical).resampled(horizontally: horizontal)
+        }
+        return source.resampled(horizontally: horizontal).resampled(vertically: vertical)
+    }
+
+    /// The pixels of one axis of which `window` is made, when `source` pixels become `target` ones.
+    package static func sourceWindow(
+        from source: Int, to target: Int, _ window: Range<Int>, _ filter: ResampleFilter
+    ) -> Range<Int> {
+        weights(from: source, to: target, window, filter)?.sourceRange ?? window
+    }
+
+    /// As Pillow: an axis that keeps its size is not filtered.
+    private static func weights(
+        from source: Int, to target: Int, _ window: Range<Int>, _ filter: ResampleFilter
+    ) -> ResampleWeights? {
+        source == target
+            ? nil
+            : ResampleWeights(source: source, target: target, window: window, filter: filter)
+    }
 }
 
 extension RGBImage {
@@ -25,26 +95,9 @@ extension RGBImage {
         width: Int, height: Int, filter: ResampleFilter,
         order: ResamplePassOrder = .horizontalFirst, columns: Range<Int>, rows: Range<Int>
     ) -> RGBImage {
-        precondition(
-            width > 0 && height > 0 && !columns.isEmpty && !rows.isEmpty
-                && columns.lowerBound >= 0 && columns.upperBound <= width
-                && rows.lowerBound >= 0 && rows.upperBound <= height,
-            "resize: window \(columns) x \(rows) of \(width)x\(height)")
-        // As Pillow: an axis that keeps its size is not filtered.
-        let horizontal =
-            width == self.width
-            ? nil
-            : ResampleWeights(source: self.width, target: width, window: columns, filter: filter)
-        let vertical =
-            height == self.height
-            ? nil
-            : ResampleWeights(source: self.height, target: height, window: rows, filter: filter)
-        let source = cropped(
-            columns: horizontal?.sourceRange ?? columns, rows: vertical?.sourceRange ?? rows)
-        if order == .strongerFirst && height * self.width < width * self.height {
-            return source.resampled(vertically: vertical).resampled(horizontally: horizontal)
-        }
-        return source.resampled(horizontally: horizontal).resampled(vertically: vertical)
+        PicturePart(whole: self).resized(
+            width: width, height: height, filter: filter, order: order, columns: columns,
+            rows: rows)
     }
 
     /// The pixels of the given window, which must lie inside the picture and not be empty.
@@ -63,7 +116,7 @@ extension RGBImage {
     }
 
     /// out[y, x, c] = round8(sum over t of self[y, starts[x] + t, c] * weights[x, t]).
-    private func resampled(horizontally axis: ResampleWeights?) -> RGBImage {
+    fileprivate func resampled(horizontally axis: ResampleWeights?) -> RGBImage {
         guard let axis else { return self }
         let outWidth = axis.starts.count
         let count = outWidth * height * 3
@@ -86,7 +139,7 @@ extension RGBImage {
     }
 
     /// out[y, x, c] = round8(sum over t of self[starts[y] + t, x, c] * weights[y, t]).
-    private func resampled(vertically axis: ResampleWeights?) -> RGBImage {
+    fileprivate func resampled(vertically axis: ResampleWeights?) -> RGBImage {
         guard let axis else { return self }
         let rowBytes = width * 3
         let outHeight = axis.starts.count
@@ -119,6 +172,9 @@ extension RGBImage {
 /// One half in the weights' fixed point, so that dropping the fraction rounds.
 private let half = Int32(1) << (ResampleWeights.precisionBits - 1)
 
+/// Whether the loops below may be C's, which compute the same with wider instructions.
+private let hasWideIntegers = image_has_wide_integers() != 0
+
 /// Drops the fraction and clamps to a byte; the cubic's lobes overshoot on both sides.
 @inline(__always)
 private func clip8(_ sum: Int32) -> UInt8 {
@@ -133,6 +189,11 @@ private func filterRow(
     _ source: UnsafeBufferPointer<UInt8>, into out: UnsafeMutableBufferPointer<UInt8>,
     _ axis: ResampleWeights, _ weights: UnsafeBufferPointer<Int32>
 ) {
+    if hasWideIntegers {
+        return unsafe image_filter_row(
+            source.baseAddress, source.count, axis.starts, axis.counts, weights.baseAddress,
+            axis.taps, axis.starts.count, half, ResampleWeights.precisionBits, out.baseAddress)
+    }
     for x in 0..<axis.starts.count {
         var red = half
         var green = half
@@ -157,6 +218,9 @@ private func accumulate(
     _ source: UnsafeBufferPointer<UInt8>, times weight: Int32,
     into sums: UnsafeMutableBufferPointer<Int32>
 ) {
+    if hasWideIntegers {
+        return unsafe image_accumulate(source.baseAddress, source.count, weight, sums.baseAddress)
+    }
     for i in 0..<source.count {
         unsafe sums[i] &+= Int32(truncatingIfNeeded: source[i]) &* weight
     }

@@ -34,6 +34,22 @@ package struct Tensor: Sendable {
         unsafe self.init(uninitialized: shape) { out in unsafe out.update(repeating: value) }
     }
 
+    /// A tensor of the values of `pattern`, over and over; fast, for weights whose values do not matter.
+    package init(cycling pattern: [Float], shape: Shape) {
+        precondition(!pattern.isEmpty, "tensor: an empty pattern")
+        unsafe self.init(uninitialized: shape) { out in
+            unsafe pattern.withUnsafeBufferPointer { pattern in
+                var start = 0
+                while start < out.count {
+                    let end = min(start + pattern.count, out.count)
+                    unsafe _ = UnsafeMutableBufferPointer(rebasing: out[start..<end])
+                        .update(fromContentsOf: pattern[..<(end - start)])
+                    start = end
+                }
+            }
+        }
+    }
+
     /// A tensor whose memory `fill` must write completely.
     init(
         uninitialized shape: Shape, fill: (UnsafeMutableBufferPointer<Float>) throws -> Void

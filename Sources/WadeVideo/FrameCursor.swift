@@ -9,6 +9,10 @@ internal import CFFmpeg
 /// bytes are read either way, so over long distances a seek is tried first. Either way the frame on show at the wanted
 /// time is the same, since pictures after a key picture in presentation never refer to what lies before it; where a
 /// stream does not keep to that, the first frame comes out too late, which the reader sees and then decodes on from the start.
+///
+/// Of the pictures that are left in front of the wanted one, those to which no other refers need no decoding either, where the codec
+/// tells them (H.264): half of all pictures of a usual film. Which picture is wanted is known from the queue: the last one that is
+/// shown at or before the wanted time. Should it not come out, the player starts again and decodes everything.
 struct FrameCursor: ~Copyable {
     let facts: StreamFacts
     /// Bytes of memory that decoding takes at most, by estimate.
@@ -27,6 +31,10 @@ struct FrameCursor: ~Copyable {
     private var notBefore: Int64?
     private var mayPass = true
     private var maySeek = true
+    /// Pictures shown before this time are decoded only for the sake of others.
+    private var wanted: Int64?
+    /// The latest time of a packet that may have been passed over.
+    private(set) var passedOver: Int64?
     private var lastTicks: Int64?
     private var lastDuration: Int64 = 0
     private var failuresAtEnd = 0
@@ -114,6 +122,8 @@ struct FrameCursor: ~Copyable {
                 }
             }
             if packet.isEncrypted { isEncrypted = true }
+            let isLeftOut = mayLeaveOut(packet.presentation, isKey: packet.isKey)
+            decoder.passOverUnreferenced(isLeftOut)
             let step = try decoder.send(packet)
             packet.clear()
             switch step {
@@ -171,6 +181,7 @@ extension FrameCursor {
         guard mayPass, facts.hasTrueKeyPictures, queue.count == 0, !demuxerIsDone,
             packetsSeen > 0, reached.map({ $0 < ticks }) ?? false
         else { return .continued }
+        wanted = nil
         // The time of the key picture at the queue's head, once something in front of it was left out.
         var start: Int64?
         switch try seek(towards: ticks) {
@@ -183,8 +194,12 @@ extension FrameCursor {
             guard try readPacket() else { break }
             guard let shown = packet.presentation else {
                 mayPass = false
+                wanted = nil
                 try queue.append(packet)
                 break
+            }
+            if shown <= ticks, !packet.isHidden, !packet.isCorrupt {
+                wanted = max(wanted ?? shown, shown)
             }
             let isKey = packet.isKey && !packet.isHidden && !packet.isCorrupt
             let isBeyond = (packet.decoding ?? shown) > ticks || (packet.isKey && shown > ticks)
@@ -199,6 +214,15 @@ extension FrameCursor {
         decoder.flush()
         notBefore = start
         return .passed
+    }
+
+    /// Whether a packet shown at `shown` need not be decoded if no other refers to it.
+    private mutating func mayLeaveOut(_ shown: Int64?, isKey: Bool) -> Bool {
+        guard decoder.canPassOver, let wanted, let shown, shown < wanted, !isKey else {
+            return false
+        }
+        passedOver = max(passedOver ?? shown, shown)
+        return true
     }
 
     private enum Seeking {

@@ -47,12 +47,17 @@ struct FramePlayer: ~Copyable {
         let wanted = lastTicks(at: time)
         if shownTicks > wanted, shownTicks > firstTicks { try restart(file) }
         while true {
+            if aheadTicks.map({ $0 > wanted }) ?? isAtEnd {
+                // What was passed over is never shown, unless the picture after it failed.
+                guard let passed = cursor.passedOver, passed > shownTicks, mayPass else { return }
+                mayPass = false
+                try restart(file)
+                continue
+            }
             if let next = aheadTicks {
-                if next > wanted { return }
                 takeAhead(next)
                 continue
             }
-            if isAtEnd { return }
             switch try cursor.pass(towards: wanted) {
             case .continued: break
             case .passed: isStale = true

@@ -49,9 +49,10 @@ struct VideoReader: ~Copyable {
     }
 
     /// Gives the frames on show at `times` one by one, in the order of time: `body` gets the time's number and its frame, nil when
-    /// that is the frame before. One picture is in memory at once.
+    /// that is the frame before; with `preprocessing`, as its `picture` makes it. One picture is in memory at once.
     mutating func forEachFrame(
-        at times: [Double], _ body: (Int, VideoFrame?) throws(VideoError) -> Void
+        at times: [Double], preprocessing: Preprocessing? = nil,
+        _ body: (Int, VideoFrame?) throws(VideoError) -> Void
     ) throws(VideoError) -> SamplingOutcome {
         player.restartClock()
         var shown: Int?
@@ -64,7 +65,7 @@ struct VideoReader: ~Copyable {
             }
             shown = player.serial
             distinct += 1
-            try body(index, picture())
+            try body(index, picture(preparedBy: preprocessing))
         }
         try file.checkUnchanged()
         return outcome(of: times.count, distinct)
@@ -94,19 +95,49 @@ struct VideoReader: ~Copyable {
 
     /// The frame on show as a value.
     private mutating func picture() throws(VideoError) -> VideoFrame {
-        let (width, height) = (player.shown.width, player.shown.height)
-        guard DecoderMemory.hasRoom(forPictureOf: width, height) else {
-            throw VideoError(.tooLarge, "no memory for a picture of \(width)x\(height)")
-        }
+        try requireRoom()
         let stored = try converter.picture(player.shown)
         let facts = player.cursor.facts
         let size = facts.shape(of: player.shown, limits)
         // An axis that keeps its size is not filtered, so square samples stay as they are.
         let upright = facts.orientation(of: player.shown).applied(
             to: stored.resized(width: size.width, height: size.height, filter: .bicubic))
-        return VideoFrame(
-            image: upright, time: player.seconds(player.shownTicks),
-            duration: facts.clock.seconds(player.shown.duration))
+        return shown(upright)
+    }
+
+    /// The frame on show as `preprocessing` makes it, as it is without one. Of an upright frame with square samples only what that needs
+    /// is converted.
+    private mutating func picture(preparedBy preprocessing: Preprocessing?) throws(VideoError)
+        -> VideoFrame
+    {
+        guard let preprocessing else { return try picture() }
+        let (width, height) = (player.shown.width, player.shown.height)
+        let facts = player.cursor.facts
+        if width > 0, height > 0, facts.shape(of: player.shown, limits) == (width, height),
+            facts.orientation(of: player.shown) == .upright
+        {
+            try requireRoom()
+            let (columns, rows) = preprocessing.sourceWindow(width: width, height: height)
+            if let part = try converter.part(player.shown, columns: columns, rows: rows) {
+                return shown(preprocessing.picture(part))
+            }
+        }
+        return shown(preprocessing.picture(try picture().image))
+    }
+
+    /// Throws when there is no memory for the frame on show as a picture.
+    private func requireRoom() throws(VideoError) {
+        let (width, height) = (player.shown.width, player.shown.height)
+        guard DecoderMemory.hasRoom(forPictureOf: width, height) else {
+            throw VideoError(.tooLarge, "no memory for a picture of \(width)x\(height)")
+        }
+    }
+
+    /// `image` with the times of the frame on show.
+    private func shown(_ image: RGBImage) -> VideoFrame {
+        VideoFrame(
+            image: image, time: player.seconds(player.shownTicks),
+            duration: player.cursor.facts.clock.seconds(player.shown.duration))
     }
 
     private mutating func outcome(of count: Int, _ distinct: Int) -> SamplingOutcome {

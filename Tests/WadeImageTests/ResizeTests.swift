@@ -32,6 +32,28 @@ import Testing
     }
 
     @Test(
+        "a part that holds what a window is made of gives the same window as the whole",
+        arguments: ResampleFilter.allCases, ResamplePassOrder.allCases)
+    func part(filter: ResampleFilter, order: ResamplePassOrder) {
+        let image = pattern(width: 61, height: 47)
+        for (width, height) in [(20, 13), (80, 70), (61, 12), (17, 47)] {
+            let (columns, rows) = (width / 4..<width / 4 * 3, height / 3..<height / 3 * 2)
+            let across = PicturePart.sourceWindow(from: 61, to: width, columns, filter)
+            let down = PicturePart.sourceWindow(from: 47, to: height, rows, filter)
+            let part = PicturePart(
+                image.cropped(columns: across, rows: down), left: across.lowerBound,
+                top: down.lowerBound, width: 61, height: 47)
+            #expect(
+                part.resized(
+                    width: width, height: height, filter: filter, order: order, columns: columns,
+                    rows: rows)
+                    == image.resized(
+                        width: width, height: height, filter: filter, order: order,
+                        columns: columns, rows: rows), "\(width)x\(height)")
+        }
+    }
+
+    @Test(
         "a window of the resized picture equals the same window cut out afterwards",
         arguments: ResampleFilter.allCases)
     func window(filter: ResampleFilter) {

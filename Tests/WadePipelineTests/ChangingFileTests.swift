@@ -181,7 +181,7 @@ struct ChangingFileTests {
                 model: ModelIdentity(name: "fake", weightsSHA256: "00", numericsVersion: "1"),
                 findings: try ClipFinder.find([folder("in")]), settings: settings)
             return RunForecast(
-                plan: plan, ledger: try Ledger(readingFrom: output), secondsPerAnswer: nil
+                plan: plan, ledger: try Ledger(readingFrom: output), estimate: nil
             ).lines.map(\.state)
         }
         #expect(try states() == [.done, .done, .parked])

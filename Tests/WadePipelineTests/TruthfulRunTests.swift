@@ -14,7 +14,7 @@ struct TruthfulRunTests {
             model: ModelIdentity(name: "fake", weightsSHA256: "00", numericsVersion: "1"),
             findings: try ClipFinder.find([folder("in")]), settings: RunSettings(workers: 1))
         let forecast = RunForecast(
-            plan: plan, ledger: try Ledger(readingFrom: output), secondsPerAnswer: nil)
+            plan: plan, ledger: try Ledger(readingFrom: output), estimate: nil)
         return Dictionary(uniqueKeysWithValues: forecast.lines.map { ($0.path, $0.state) })
     }
 

@@ -61,6 +61,55 @@ struct VideoReaderTests {
         }
     }
 
+    @Test("Every frame of a film with unreferenced pictures is the same when asked for alone")
+    func unreferencedPictures() throws {
+        let clip = try clips.numbered(
+            "b.mp4", options: ["-c:v", "libx264", "-bf", "3", "-g", "50"])
+        var every: [VideoFrame] = []
+        var reader = try VideoReader(path: bytes(clip))
+        try reader.everyFrame { every.append($0) }
+        #expect(every.count == 50)
+        for (index, frame) in every.enumerated() {
+            var alone = try VideoReader(path: bytes(clip))
+            #expect(try alone.frames(at: [frame.time]).frames == [frame], "frame \(index)")
+        }
+    }
+
+    @Test(
+        "A frame of which only a part is converted gives the encoder the pixels of the whole",
+        arguments: [
+            ("640x270", "yuv420p"), ("270x640", "yuv420p"), ("1000x302", "yuv420p"),
+            ("322x180", "yuv420p"), ("641x271", "yuv420p"), ("640x270", "yuvj420p"),
+            ("640x270", "yuv444p"), ("64x48", "yuv420p"),
+        ])
+    func partsOfFrames(size: String, format: String) throws {
+        let clip = try clips.make(
+            "part-\(size)-\(format).mkv",
+            [
+                "-f", "lavfi", "-i", "testsrc2=size=\(size):rate=5:duration=1,noise=alls=30:allf=t",
+                "-c:v", format == "yuvj420p" ? "mjpeg" : "ffv1", "-pix_fmt", format,
+            ])
+        for fit in Preprocessing.Fit.allCases {
+            for filter in ResampleFilter.allCases {
+                let preprocessing = try Preprocessing(
+                    imageSize: 96, resizedSize: 112, fit: fit, filter: filter, mean: [0, 0, 0],
+                    standardDeviation: [1, 1, 1])
+                var whole = try VideoReader(path: bytes(clip))
+                var prepared = try VideoReader(path: bytes(clip))
+                let times = [0, 0.4, 0.8]
+                let expected = try whole.frames(at: times).frames
+                var count = 0
+                _ = try prepared.forEachFrame(at: times, preprocessing: preprocessing) {
+                    index, frame in
+                    count += 1
+                    #expect(frame?.image == preprocessing.picture(expected[index].image))
+                    #expect(frame?.time == expected[index].time)
+                }
+                #expect(count == 3)
+            }
+        }
+    }
+
     @Test("Frames of a variable rate keep their own times")
     func variableRate() throws {
         let clip = try clips.numbered(

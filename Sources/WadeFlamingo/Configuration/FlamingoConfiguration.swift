@@ -104,7 +104,7 @@ package struct SpecialTokens: Codable, Sendable, Equatable {
         case beginningOfText = "beginning_of_text"
     }
 
-    var all: [(String, Int)] {
+    package var all: [(String, Int)] {
         let optional = [
             ("beginning_of_text", beginningOfText), ("padding", padding), ("answer", answer),
         ]

@@ -150,10 +150,22 @@ package struct AnnotationJob: Sendable {
             var plan = try makePlan().plan
             let ledger = isStream ? Ledger() : try Ledger(readingFrom: output)
             plan.arrange(by: ledger)
-            return RunForecast(
-                plan: plan, ledger: ledger,
-                secondsPerAnswer: RunSummary.secondsPerAnswer(besides: output))
+            return RunForecast(plan: plan, ledger: ledger, estimate: estimate(plan))
         }
+    }
+
+    /// How long an answer takes: by the latest run into the same output, else by what `wade benchmark` measured of the model here.
+    private func estimate(_ plan: RunPlan) -> RunForecast.Estimate? {
+        if let seconds = RunSummary.secondsPerAnswer(besides: output) {
+            return .init(secondsPerAnswer: seconds, source: .latestRun)
+        }
+        guard let cache = settings.cache.flatMap({ try? CacheFolder.open($0) }),
+            let speed = MeasuredSpeed.read(
+                from: cache, model: plan.model, precision: pipeline.precision)
+        else { return nil }
+        return .init(
+            secondsPerAnswer: speed.secondsPerAnswer(pipeline, workers: settings.workers),
+            source: .benchmark)
     }
 }
 

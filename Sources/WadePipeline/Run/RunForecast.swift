@@ -19,16 +19,30 @@ package struct RunForecast: Sendable {
         package var reason: String
     }
 
+    /// How long an answer takes, and who says so.
+    package struct Estimate: Sendable, Equatable {
+        /// What the estimate comes from.
+        package enum Source: Sendable {
+            /// An earlier run into the same output.
+            case latestRun
+            /// `wade benchmark` on this machine.
+            case benchmark
+        }
+
+        package var secondsPerAnswer: Double
+        package var source: Source
+    }
+
     /// Files in the order of the run, then what would be skipped.
     package private(set) var lines: [Line] = []
-    private let secondsPerAnswer: Double?
+    private let estimate: Estimate?
     private let taskCount: Int
     /// What is said about the demonstrations when each clip has its own.
     private let retrieval: String
 
     /// The forecast for `plan` on top of `ledger`.
-    package init(plan: RunPlan, ledger: Ledger, secondsPerAnswer: Double?) {
-        self.secondsPerAnswer = secondsPerAnswer
+    package init(plan: RunPlan, ledger: Ledger, estimate: Estimate?) {
+        self.estimate = estimate
         taskCount = plan.pipeline.tasks.count
         retrieval = Self.retrieval(plan.pipeline)
         for file in plan.findings.files {
@@ -166,11 +180,18 @@ package struct RunForecast: Sendable {
             .map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", ")
         let answers = (count(.todo) + count(.retry)) * taskCount
         guard answers > 0 else { return counts.isEmpty ? "nothing found" : counts }
-        guard let secondsPerAnswer else {
-            return "\(counts); no estimate before a first run\(retrieval)"
+        guard let estimate else {
+            return "\(counts); no estimate before a first run or wade benchmark\(retrieval)"
         }
-        let minutes = Int((Double(answers) * min(secondsPerAnswer, 1e6) / 60).rounded(.up))
-        return "\(counts); about \(minutes) min for at least \(answers) answers\(retrieval)"
+        let seconds = Double(answers) * min(estimate.secondsPerAnswer, 1e6)
+        let minutes = Int((seconds / 60).rounded(.up))
+        switch estimate.source {
+        case .latestRun:
+            return "\(counts); about \(minutes) min for at least \(answers) answers\(retrieval)"
+        case .benchmark:
+            return "\(counts); about \(minutes) min for at least \(answers) answers of full length, "
+                + "by wade benchmark\(retrieval)"
+        }
     }
 
     /// Out of how many demonstrations each answer gets its own.

@@ -77,10 +77,9 @@ package struct DecoderServer: ~Copyable {
                     try sendCuts(&reader)
                 case .frames(let times, let preprocessing):
                     process.limit(processorSeconds: limits.timeout)
-                    let outcome = try reader.forEachFrame(at: times) {
-                        (index, frame) throws(VideoError) in
-                        try send(index, frame?.prepared(by: preprocessing))
-                    }
+                    let outcome = try reader.forEachFrame(
+                        at: times, preprocessing: preprocessing
+                    ) { (index, frame) throws(VideoError) in try send(index, frame) }
                     try tell(
                         .sampled(
                             distinct: outcome.distinctCount, failed: outcome.failed,
@@ -123,14 +122,5 @@ package struct DecoderServer: ~Copyable {
     /// Says something in the middle of decoding; a run that has gone needs no answer.
     private func tell(_ reply: DecoderReply) throws(VideoError) {
         do { try socket.send(reply.message) } catch { exit(0) }
-    }
-}
-
-extension VideoFrame {
-    /// The frame as the model's preprocessing makes it, itself without one.
-    fileprivate func prepared(by preprocessing: Preprocessing?) -> VideoFrame {
-        guard let preprocessing else { return self }
-        return VideoFrame(
-            image: preprocessing.picture(image), time: time, duration: duration)
     }
 }

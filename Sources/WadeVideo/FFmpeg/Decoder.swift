@@ -56,6 +56,20 @@ internal import CFFmpeg
         try step(unsafe avcodec_send_packet(context, nil))
     }
 
+    /// Whether the decoder can pass over pictures that no other refers to: H.264 says of every picture whether that is so, and of whole
+    /// frames only; without reordering there are hardly any. HEVC's flag says less: a picture of a higher layer may refer to it.
+    var canPassOver: Bool {
+        unsafe context.pointee.codec_id == AV_CODEC_ID_H264
+            && context.pointee.field_order == AV_FIELD_PROGRESSIVE
+            && context.pointee.has_b_frames > 0
+    }
+
+    /// Says whether the packets from here on are decoded only if others refer to them. A packet is decoded when it is handed over, if
+    /// no frame was left to take out.
+    func passOverUnreferenced(_ passes: Bool) {
+        unsafe context.pointee.skip_frame = passes ? AVDISCARD_NONREF : AVDISCARD_DEFAULT
+    }
+
     /// Takes the next frame out.
     func receive(into frame: borrowing Frame) throws(VideoError) -> Step {
         try step(unsafe avcodec_receive_frame(context, frame.pointer))

@@ -46,6 +46,40 @@ internal import WadeImage
         return tight(stride: stride, width: width, height: height)
     }
 
+    /// The same pixels as `picture` gives, of a part of the frame that holds the window `columns` × `rows`; nil where only the whole frame
+    /// can be converted, or would be hardly more.
+    ///
+    /// Note [Parts of frames]: chroma is filtered over four samples, whose weights depend on where a pixel lies between them. In even
+    /// sizes that repeats every two pixels, so a part that begins at an even one and has some more on each side has the same pixels.
+    mutating func part(
+        _ frame: borrowing Frame, columns: Range<Int>, rows: Range<Int>
+    ) throws(VideoError) -> PicturePart? {
+        let (width, height) = (frame.width, frame.height)
+        guard [AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P].contains(frame.format),
+            HighDynamicRange(frame) == nil, width % 2 == 0, height % 2 == 0
+        else { return nil }
+        let across = Self.widened(columns, to: width)
+        let down = Self.widened(rows, to: height)
+        guard across.count * down.count * 8 <= width * height * 7 else { return nil }
+        let window = try Frame()
+        unsafe ffmpeg_window(
+            frame.pointer, window.pointer, Int32(clamping: across.lowerBound),
+            Int32(clamping: down.lowerBound), Int32(clamping: across.count),
+            Int32(clamping: down.count))
+        let stride = try convert(
+            window, to: AV_PIX_FMT_RGB24, across.count, down.count, bytesPerPixel: 3,
+            matrix: matrix(of: frame))
+        return PicturePart(
+            tight(stride: stride, width: across.count, height: down.count),
+            left: across.lowerBound, top: down.lowerBound, width: width, height: height)
+    }
+
+    /// `range` with more than the filters reach on both sides, from and to where vectors are aligned.
+    private static func widened(_ range: Range<Int>, to length: Int) -> Range<Int> {
+        let lower = max(0, range.lowerBound - 16) & ~63
+        return lower..<min(length, (range.upperBound + 16 + 63) & ~63)
+    }
+
     /// A small picture for the cut detector, never for the model: here alone swscale changes the size.
     mutating func thumbnail(_ frame: borrowing Frame, width: Int, height: Int) throws(VideoError)
         -> RGBImage
@@ -60,7 +94,9 @@ internal import WadeImage
         _ frame: borrowing Frame, to target: AVPixelFormat, _ width: Int, _ height: Int,
         bytesPerPixel: Int,
         // Bicubic chroma, rounded accurately, at every sample: FFmpeg's best quality for a change of format.
-        flags: Int32 = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT
+        flags: Int32 = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT,
+        // A part of a frame has the whole one's.
+        matrix: Int32? = nil
     ) throws(VideoError) -> Int {
         guard frame.width > 0, frame.height > 0 else {
             throw VideoError(.decodeFailed, "the decoder gave a picture without size")
@@ -71,7 +107,7 @@ internal import WadeImage
         }
         let wanted = unsafe Setup(
             width: frame.pointer.pointee.width, height: frame.pointer.pointee.height,
-            format: frame.pointer.pointee.format, matrix: matrix(of: frame),
+            format: frame.pointer.pointee.format, matrix: matrix ?? self.matrix(of: frame),
             range: frame.pointer.pointee.color_range.rawValue, target: target.rawValue,
             targetWidth: width, targetHeight: height)
         // swscale's vector code may write past a row's last pixel, hence the padding.
