@@ -14,13 +14,14 @@ package struct FlamingoAnnotator: Sendable {
     private let cache: VisualTokenCache?
     private let arithmetic: Arithmetic
     private let stage: AnswerStage
+    private let batch: Int
     private var prompts: [String: TaskPrompts] = [:]
 
     /// Loads `bundle` and runs the demonstrations of every task through it, once; `decoders` open the files whose visual tokens are
-    /// not in `cache`.
+    /// not in `cache`. `batch` answers at most are generated at once, and none of them depends on that.
     package init(
         bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool,
-        cache: VisualTokenCache? = nil
+        cache: VisualTokenCache? = nil, batch: Int = RunSettings.standardBatch
     ) throws {
         guard bundle.configuration.family != .idefics else {
             throw PipelineError.request(
@@ -28,6 +29,7 @@ package struct FlamingoAnnotator: Sendable {
                 expected: "openflamingo or otter, whose prompts pipelines write")
         }
         self.pipeline = pipeline
+        self.batch = batch
         self.decoders = decoders
         self.cache = cache
         arithmetic = Arithmetic(precision: pipeline.precision)
@@ -51,8 +53,7 @@ package struct FlamingoAnnotator: Sendable {
     /// The annotator as a run takes it.
     package var annotator: Annotator<Tensor> {
         Annotator(
-            batch: 1, encode: { self.encode($0, $1) },
-            answer: { questions in questions.map { self.answer($0) } })
+            batch: batch, encode: { self.encode($0, $1) }, answer: { self.answers($0) })
     }
 
     /// The answer about one whole file, as a record would have it.
@@ -60,9 +61,9 @@ package struct FlamingoAnnotator: Sendable {
         _ task: AnnotationTask, about path: PathBytes
     ) -> Result<ClipAnswer, ClipFailure> {
         encode(path).flatMap { clip in
-            answer(
-                ClipQuestion(
-                    tokens: clip.tokens, framesDigest: clip.frames.digest, task: task))
+            answers([
+                ClipQuestion(tokens: clip.tokens, framesDigest: clip.frames.digest, task: task)
+            ])[0]
         }
     }
 
@@ -163,18 +164,57 @@ package struct FlamingoAnnotator: Sendable {
 
     // MARK: - Answering
 
-    private func answer(_ question: ClipQuestion<Tensor>) -> Result<ClipAnswer, ClipFailure> {
-        guard let prompts = prompts[question.task.id] else {
-            return .failure(
-                ClipFailure(code: .internal, stage: .generate, message: "a task without a prompt"))
-        }
+    /// One result for every question; the answers are generated together, and a question that fails costs only itself.
+    private func answers(_ questions: [ClipQuestion<Tensor>]) -> [Result<ClipAnswer, ClipFailure>] {
         arithmetic.engine.useThreads(1)
         let clock = ContinuousClock()
         let start = clock.now
+        let shelf = MediaShelf(model)
+        var asks: [AnswerStage.Ask] = []
+        // Of every question the place of its own answer; those in other orders of the demonstrations follow.
+        var places: [Int?] = []
+        for question in questions {
+            guard let prompts = prompts[question.task.id] else {
+                places.append(nil)
+                continue
+            }
+            places.append(asks.count)
+            for prompt in [prompts.prompt] + prompts.reordered {
+                asks.append(
+                    AnswerStage.Ask(
+                        task: question.task, prompt: prompt,
+                        media: { shelf.media(question.tokens) },
+                        framesDigest: question.framesDigest))
+            }
+        }
+        let answered = stage.answers(asks, batch: batch)
+        let results = zip(questions, places).map { question, place in
+            result {
+                guard let place, let prompts = prompts[question.task.id] else {
+                    throw ClipFailure(
+                        code: .internal, stage: .generate, message: "a task without a prompt")
+                }
+                return try answer(
+                    question.task, prompts, answered[place].get(),
+                    reordered: answered.dropFirst(place + 1).prefix(prompts.reordered.count).map {
+                        try $0.get()
+                    })
+            }
+        }
+        // What the answers took together is shared out among them.
+        let share = (clock.now - start).milliseconds / max(questions.count, 1)
+        return results.map { result in
+            result.map { answer in
+                var answer = answer
+                answer.generateMilliseconds = share
+                return answer
+            }
+        }
+    }
+
+    private func result(_ body: () throws -> ClipAnswer) -> Result<ClipAnswer, ClipFailure> {
         do {
-            var answer = try answer(question, prompts)
-            answer.generateMilliseconds = (clock.now - start).milliseconds
-            return .success(answer)
+            return .success(try body())
         } catch let failure as ClipFailure {
             return .failure(failure)
         } catch {
@@ -183,17 +223,12 @@ package struct FlamingoAnnotator: Sendable {
         }
     }
 
-    /// The answer with everything that the pipeline wants to know about it.
-    private func answer(_ question: ClipQuestion<Tensor>, _ prompts: TaskPrompts) throws
-        -> ClipAnswer
-    {
-        let media = model.media([question.tokens])
-        let task = question.task
-        func answered(_ prompt: ReadPrompt) throws -> AnswerStage.Answered {
-            try stage.answer(
-                task, behind: prompt, about: media, framesDigest: question.framesDigest)
-        }
-        let first = try answered(prompts.prompt)
+    /// The answer with everything that the pipeline wants to know about it; `reordered` are those behind other orders of the
+    /// demonstrations.
+    private func answer(
+        _ task: AnnotationTask, _ prompts: TaskPrompts, _ first: AnswerStage.Answered,
+        reordered: [AnswerStage.Answered]
+    ) throws -> ClipAnswer {
         var answer = first.answer
         if pipeline.confidence.measuresVisualGain,
             let gain = try stage.visualGain(of: first, behind: prompts.prompt)
@@ -201,12 +236,10 @@ package struct FlamingoAnnotator: Sendable {
             answer.score.visualGain = gain
             answer.score.hasVisualGain = true
         }
-        if !prompts.reordered.isEmpty {
+        if !reordered.isEmpty {
             let text = task.answer(in: answer.raw)
-            let same = try prompts.reordered.filter {
-                task.isSame(task.answer(in: try answered($0).answer.raw), text)
-            }
-            answer.score.agreement = Double(same.count) / Double(prompts.reordered.count)
+            let same = reordered.filter { task.isSame(task.answer(in: $0.answer.raw), text) }
+            answer.score.agreement = Double(same.count) / Double(reordered.count)
         }
         if let calibration = prompts.calibration {
             let probability = calibration.probability(first.confidence)
@@ -214,6 +247,23 @@ package struct FlamingoAnnotator: Sendable {
             answer.isWithheld = probability < pipeline.confidence.abstainBelow ?? 0
         }
         return answer
+    }
+}
+
+/// What the gated layers keep of the clip that is asked about: several questions about one clip in a row share it.
+private final class MediaShelf {
+    private let model: Flamingo
+    private var latest: (tokens: Tensor, media: Media)?
+
+    init(_ model: Flamingo) {
+        self.model = model
+    }
+
+    func media(_ tokens: Tensor) -> Media {
+        if let latest, latest.tokens.isSameWindow(as: tokens) { return latest.media }
+        let media = model.media([tokens])
+        latest = (tokens, media)
+        return media
     }
 }
 
