@@ -68,8 +68,19 @@ extension FileOrder: ExpressibleByArgument {}
 
 /// Which files are taken, in which order, for how long, and who is told.
 struct RunOptions: ParsableArguments {
-    @Option(help: "Threads that decode and encode; as many as cores if not given.")
+    @Option(help: "Threads that decode, encode and answer; as many as cores if not given.")
     var workers: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many answers a worker generates at once.",
+            discussion: """
+                The model's weights are read once for all of them, so more are faster with a large model, and take more memory. No \
+                answer depends on it. Records come out in the order of the files and so in bursts; with 1 each is written \
+                as soon as it can be.
+                """,
+            valueName: "count"))
+    var batch = RunSettings.standardBatch
 
     @Option(help: "How often later runs of this version try again what may have failed by chance.")
     var retries = 2
@@ -188,6 +199,9 @@ struct RunOptions: ParsableArguments {
         if let workers, !(1...1024).contains(workers) {
             throw ValidationError("--workers: found \(workers), expected 1 to 1024")
         }
+        if !(1...1024).contains(batch) {
+            throw ValidationError("--batch: found \(batch), expected 1 to 1024")
+        }
         if !(0...1000).contains(retries) {
             throw ValidationError("--retries: found \(retries), expected 0 to 1000")
         }
@@ -204,6 +218,7 @@ struct RunOptions: ParsableArguments {
     /// How the run works.
     var settings: RunSettings {
         var settings = RunSettings(workers: workers ?? RunSettings.coreCount)
+        settings.batch = batch
         settings.retries = retries
         settings.minimumAge = minAge?.count ?? settings.minimumAge
         settings.order = order
@@ -228,6 +243,7 @@ struct RunOptions: ParsableArguments {
     var arguments: [String] {
         var words: [String] = []
         if let workers { words += ["--workers", "\(workers)"] }
+        if batch != RunSettings.standardBatch { words += ["--batch", "\(batch)"] }
         if let fileTimeout { words += ["--file-timeout", "\(fileTimeout.count)s"] }
         if let memory { words += ["--memory", "\(memory.count)"] }
         if let clipMemory { words += ["--clip-memory", "\(clipMemory.count)"] }

@@ -20,8 +20,8 @@ package struct FeedForward: Sendable {
     }
 
     /// x (…, D) to the same shape.
-    package func callAsFunction(_ x: Tensor) -> Tensor {
-        down(activation(up(norm(x))))
+    package func callAsFunction(_ x: Tensor, rows: Rows = .together) -> Tensor {
+        down(activation(up(norm(x), rows: rows)), rows: rows)
     }
 }
 

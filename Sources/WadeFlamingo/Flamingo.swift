@@ -64,16 +64,40 @@ package struct Flamingo: Sendable {
     package func callAsFunction(
         _ ids: [Int], sequence: inout TextSequence, observe: (String, Tensor) -> Void = { _, _ in }
     ) throws -> Tensor {
+        try requireTokens(ids)
+        let windows = windows(of: ids, in: &sequence)
+        return language(
+            ids, media: sequence.media.pieces, windows: windows, cache: &sequence.cache,
+            observe: observe)
+    }
+
+    /// One more token of each of several sequences to their final hidden states (B, D), computed together; a row of it is the same
+    /// in any company.
+    package func step(_ ids: [Int], sequences: inout [TextSequence]) throws -> Tensor {
+        precondition(ids.count == sequences.count, "step: one token per sequence")
+        try requireTokens(ids)
+        var texts: [TextRows] = []
+        for (index, id) in ids.enumerated() {
+            let windows = windows(of: [id], in: &sequences[index])
+            var cache = KeyValueCache(layers: [])
+            swap(&cache, &sequences[index].cache)
+            texts.append(
+                TextRows(
+                    ids: [id], media: sequences[index].media.pieces, windows: windows, cache: cache)
+            )
+        }
+        let hidden = language(&texts, rows: .apart)
+        for index in texts.indices { swap(&texts[index].cache, &sequences[index].cache) }
+        return hidden
+    }
+
+    private func requireTokens(_ ids: [Int]) throws {
         guard !ids.isEmpty else {
             throw FlamingoError.request(found: "no tokens", expected: "at least one")
         }
         for id in ids where id < 0 || id >= language.vocabularySize {
             throw FlamingoError.tokenOutOfRange(id: id, vocabularySize: language.vocabularySize)
         }
-        let windows = windows(of: ids, in: &sequence)
-        return language(
-            ids, media: sequence.media.pieces, windows: windows, cache: &sequence.cache,
-            observe: observe)
     }
 
     /// The visual tokens that each of `ids` sees; the sequence then knows which media have gone by.

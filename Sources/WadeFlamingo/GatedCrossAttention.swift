@@ -7,10 +7,31 @@ protocol GatedBlock: Sendable {
     /// The keys and values of visual tokens (M·R, Dv), computed once per clip and layer.
     func keysAndValues(of media: Tensor) -> MediaKeysAndValues
 
-    /// Text (T, D) that sees `media` through one window per position; the result is (T, D).
-    func callAsFunction(
-        _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
-    ) -> Tensor
+    /// Text (T, D), whose positions see what `views` say one after the other; the result is (T, D).
+    func callAsFunction(_ x: Tensor, views: [MediaView], rows: Rows) -> Tensor
+}
+
+/// What consecutive positions of one text see in one layer: media, through one window per position.
+struct MediaView {
+    let media: [MediaKeysAndValues]
+    let windows: [KeyWindow]
+
+    /// Whether any position sees something.
+    var isSeen: Bool { windows.contains { $0 != .nothing } }
+
+    /// Queries (T, H·d) over what `views` show, one view after the other; a position that sees nothing gets exactly zero.
+    static func attended(_ queries: Tensor, _ views: [MediaView], _ attention: Attention) -> Tensor
+    {
+        var start = 0
+        return Tensor.concatenated(
+            views.map { view in
+                let rows = start..<start + view.windows.count
+                start = rows.upperBound
+                return attention(
+                    queries[rows], keys: view.media.map(\.keys), values: view.media.map(\.values),
+                    mask: .windows(view.windows))
+            })
+    }
 }
 
 /// GATED XATTN-DENSE: y = x + tanh(α)·attention(x, media), then y + tanh(β)·feedForward(y). With gates at zero it changes nothing.
@@ -45,9 +66,13 @@ package struct GatedCrossAttention: GatedBlock {
     package func callAsFunction(
         _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
     ) -> Tensor {
+        self(x, views: [MediaView(media: media, windows: windows)], rows: .together)
+    }
+
+    func callAsFunction(_ x: Tensor, views: [MediaView], rows: Rows) -> Tensor {
         var y = x
-        y.add(attention(x, media: media, windows: windows), gatedBy: attentionGate)
-        y.add(feedForward(y), gatedBy: feedForwardGate)
+        y.add(attention(x, views: views, rows: rows), gatedBy: attentionGate)
+        y.add(feedForward(y, rows: rows), gatedBy: feedForwardGate)
         return y
     }
 }
@@ -90,15 +115,17 @@ package struct MaskedCrossAttention: Sendable {
             values: keyValue.columns(innerWidth..<2 * innerWidth))
     }
 
-    /// x (T, D) to (T, D), without gate and residual.
+    /// x (T, D) that sees `media` through one window per position to (T, D), without gate and residual.
     package func callAsFunction(
         _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
     ) -> Tensor {
+        self(x, views: [MediaView(media: media, windows: windows)], rows: .together)
+    }
+
+    func callAsFunction(_ x: Tensor, views: [MediaView], rows: Rows) -> Tensor {
         // All positions blind: the text before the first media, or a text-only prompt.
-        guard windows.contains(where: { $0 != .nothing }) else { return Tensor.zeros(x.shape) }
-        let y = attention(
-            toQuery(norm(x)), keys: media.map(\.keys), values: media.map(\.values),
-            mask: .windows(windows))
-        return toOut(y)
+        guard views.contains(where: \.isSeen) else { return Tensor.zeros(x.shape) }
+        let q = toQuery(norm(x), rows: rows)
+        return toOut(MediaView.attended(q, views, attention), rows: rows)
     }
 }

@@ -69,23 +69,24 @@ package struct IDEFICSGatedCrossAttention: GatedBlock {
             keys: keyNorm?(keys) ?? keys, values: keyValue.columns(innerWidth..<2 * innerWidth))
     }
 
+    /// Text (T, D) that sees `media` through one window per position; the result is (T, D).
     package func callAsFunction(
         _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
     ) -> Tensor {
-        let y = x + attended(x, media: media, windows: windows) * attentionGate
+        self(x, views: [MediaView(media: media, windows: windows)], rows: .together)
+    }
+
+    func callAsFunction(_ x: Tensor, views: [MediaView], rows: Rows) -> Tensor {
+        let y = x + attended(x, views, rows) * attentionGate
         let z = mlpNorm(y)
-        return y + down(Activation.silu(gate(z)) * up(z)) * feedForwardGate
+        let hidden = Activation.silu(gate(z, rows: rows)) * up(z, rows: rows)
+        return y + down(hidden, rows: rows) * feedForwardGate
     }
 
     /// The attention term before its gate.
-    private func attended(
-        _ x: Tensor, media: [MediaKeysAndValues], windows: [KeyWindow]
-    ) -> Tensor {
-        guard windows.contains(where: { $0 != .nothing }) else { return Tensor.zeros(x.shape) }
-        let q = toQuery(attentionNorm(x))
-        return toOut(
-            attention(
-                queryNorm?(q) ?? q, keys: media.map(\.keys), values: media.map(\.values),
-                mask: .windows(windows)))
+    private func attended(_ x: Tensor, _ views: [MediaView], _ rows: Rows) -> Tensor {
+        guard views.contains(where: \.isSeen) else { return Tensor.zeros(x.shape) }
+        let q = toQuery(attentionNorm(x), rows: rows)
+        return toOut(MediaView.attended(queryNorm?(q) ?? q, views, attention), rows: rows)
     }
 }

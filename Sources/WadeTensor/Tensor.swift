@@ -74,6 +74,11 @@ package struct Tensor: Sendable {
     /// A copy of the values in row-major order.
     package var values: [Float] { unsafe withValues { unsafe Array($0) } }
 
+    /// Whether both are the same window into the same memory: the same values, without looking at them.
+    package func isSameWindow(as other: Tensor) -> Bool {
+        storage === other.storage && offset == other.offset && shape == other.shape
+    }
+
     /// The same values under another shape with the same element count.
     package func reshaped(_ shape: Shape) -> Tensor {
         precondition(shape.elementCount == count, "cannot reshape \(self.shape) to \(shape)")

@@ -39,8 +39,13 @@ struct GuardedGenerationTests {
             }
             return generated
         }
-        let guarded = GuardedGeneration(guardian: guardian, text: Self.text, generate: generate)
-        return try guarded(DecodingOptions(maximumTokens: 500, endTokens: []), seed: 1)
+        var guarded = GuardedGeneration(
+            guardian: guardian, keepsWhole: false, text: Self.text,
+            options: DecodingOptions(maximumTokens: 500, endTokens: []), seed: 1)
+        while true {
+            let generated = generate(guarded.options) { guarded.goesOn($0) }
+            if let outcome = try guarded.take(generated) { return outcome }
+        }
     }
 
     private let loop = [0, 1, 2] + [Int](repeating: 3, count: 100)

@@ -65,7 +65,7 @@ struct TimeLimitTests {
         if let limit { Interruption.watch(limit, stop, DispatchQueue(label: "clock")) }
         return try annotate(
             [folder("in")], into: folder("out.jsonl"), pipeline: plainPipeline([captionTask]),
-            annotator: annotator, stop: stop)
+            workers: 1, annotator: annotator, stop: stop)
     }
 
     @Test(

@@ -48,4 +48,59 @@ struct WorkerPoolTests {
         while let value = pool.next(from: { input.next() }) { seen.append(value) }
         #expect(seen == [Int32](repeating: 7, count: 16))
     }
+
+    @Test(
+        "a second stage gets results several at a time, oldest first, and never waits for more than there are",
+        arguments: [(1, 9), (2, 20), (7, 40), (3, 1)])
+    func gathering(workers: Int, inFlight: Int) {
+        let gatherings = Mutex<[[Int]]>([])
+        let pool = WorkerPool<Int, Int>(
+            workers: workers, inFlight: inFlight,
+            gathering: Gathering(
+                // Every fifth needs no second stage.
+                load: { $0 % 5 == 0 ? 0 : 2 }, enough: 8,
+                finish: { numbers in
+                    gatherings.withLock { $0.append(numbers) }
+                    return numbers.map { -$0 }
+                })
+        ) { number in
+            usleep(UInt32((number * 7919) % 1000))
+            return number
+        }
+        var input = (1...200).makeIterator()
+        var output: [Int] = []
+        while let value = pool.next(from: { input.next() }) { output.append(value) }
+        #expect(output == (1...200).map { $0 % 5 == 0 ? $0 : -$0 } && !pool.hasDropped)
+        let found = gatherings.withLock { $0 }
+        #expect(found.joined().count == 160 && found.allSatisfy { (1...8).contains($0.count) })
+        #expect(found.allSatisfy { $0 == $0.sorted() })
+        if workers == 1, inFlight == 9 {
+            #expect(found.filter { $0.count >= 4 }.count > 20, "batches are full: \(found)")
+        }
+    }
+
+    @Test("a pool that is stopped finishes what its workers have in hand and drops the rest")
+    func stopped() {
+        let isStopped = Mutex(false)
+        let begun = Mutex(0)
+        let pool = WorkerPool<Int, Int>(
+            workers: 2, inFlight: 30,
+            gathering: Gathering(
+                load: { _ in 1 }, enough: 3,
+                finish: { numbers in
+                    if numbers.contains(6) { isStopped.withLock { $0 = true } }
+                    return numbers
+                }),
+            isStopped: { isStopped.withLock { $0 } }
+        ) { number in
+            begun.withLock { $0 += 1 }
+            usleep(2000)
+            return number
+        }
+        var input = (0..<100).makeIterator()
+        var output: [Int] = []
+        while let value = pool.next(from: { input.next() }) { output.append(value) }
+        #expect(output == Array(0..<output.count) && output.count >= 1 && output.count < 30)
+        #expect(pool.hasDropped && begun.withLock { $0 } < 30)
+    }
 }

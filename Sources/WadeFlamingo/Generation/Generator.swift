@@ -29,10 +29,27 @@ package struct Generator: Sendable {
         generatedTokens: GeneratedTokens = .seeMedia,
         goOn: ([Int]) -> Bool = { _ in true }
     ) throws -> Generated {
+        try Continuation.check(options, grammar)
+        let start = try read(
+            prompt, behind: sequence, earlier: earlier, generatedTokens: generatedTokens)
+        return try answer(start, options: options, grammar: grammar, goOn: goOn)
+    }
+
+    /// Reads `prompt` behind `sequence`, so that answers can begin; several may begin at the same place.
+    package func read(
+        _ prompt: [Int], behind sequence: TextSequence, earlier: [Int] = [],
+        generatedTokens: GeneratedTokens = .seeMedia
+    ) throws -> AnswerStart {
+        guard !prompt.isEmpty else {
+            throw FlamingoError.request(found: "an empty prompt", expected: "at least one token")
+        }
         var sequence = sequence
-        return try answer(
-            prompt, in: &sequence, earlier: earlier, options: options, grammar: grammar,
-            generatedTokens: generatedTokens, goOn: goOn)
+        let hidden = try model(prompt, sequence: &sequence)
+        let last = hidden[hidden.rows - 1..<hidden.rows]
+        let logits = model.language.logits(last, rows: .apart).values
+        model.beginGenerating(&sequence)
+        if generatedTokens == .areBlindAfterTheFirst { sequence.blind = true }
+        return AnswerStart(text: earlier + prompt, sequence: sequence, logits: logits)
     }
 
     /// The same at the end of `sequence` itself, which then holds the prompt and what was read of the answer: all tokens but the last
@@ -43,84 +60,60 @@ package struct Generator: Sendable {
         generatedTokens: GeneratedTokens = .seeMedia,
         goOn: ([Int]) -> Bool = { _ in true }
     ) throws -> Generated {
-        try options.validate()
-        guard !prompt.isEmpty else {
-            throw FlamingoError.request(found: "an empty prompt", expected: "at least one token")
-        }
-        if let grammar, grammar.shortestAnswer > options.maximumTokens {
-            throw FlamingoError.request(
-                found: "max_new_tokens \(options.maximumTokens)",
-                expected: "at least \(grammar.shortestAnswer), the shortest answer of its form")
-        }
-        let hidden = try model(prompt, sequence: &sequence)
-        let logits = model.language.logits(hidden[hidden.rows - 1..<hidden.rows]).values
-        model.beginGenerating(&sequence)
-        if generatedTokens == .areBlindAfterTheFirst { sequence.blind = true }
-        let text = earlier + prompt
-        switch options.strategy {
-        case .greedy:
-            return try extend(text, &sequence, logits, options, grammar, goOn: goOn) { scores in
-                argmax(scores)
-            }
-        case .sampling(let temperature, let topK, let topP, let seed):
-            var random = SplitMix64(seed: seed)
-            return try extend(text, &sequence, logits, options, grammar, goOn: goOn) { scores in
-                draw(scores, temperature: temperature, topK: topK, topP: topP, &random)
-            }
-        case .beam(let count, let lengthPenalty):
+        try Continuation.check(options, grammar)
+        let start = try read(
+            prompt, behind: sequence, earlier: earlier, generatedTokens: generatedTokens)
+        sequence = start.sequence
+        return try answer(start, in: &sequence, options: options, grammar: grammar, goOn: goOn)
+    }
+
+    /// The answer that begins at `start`.
+    package func answer(
+        _ start: AnswerStart, options: DecodingOptions, grammar: TokenGrammar? = nil,
+        goOn: ([Int]) -> Bool = { _ in true }
+    ) throws -> Generated {
+        var sequence = start.sequence
+        return try answer(start, in: &sequence, options: options, grammar: grammar, goOn: goOn)
+    }
+
+    private func answer(
+        _ start: AnswerStart, in sequence: inout TextSequence, options: DecodingOptions,
+        grammar: TokenGrammar?, goOn: ([Int]) -> Bool
+    ) throws -> Generated {
+        if case .beam(let count, let lengthPenalty) = options.strategy {
+            try Continuation.check(options, grammar)
             var search = BeamSearch(
                 model: model, options: options, grammar: grammar, beams: count,
                 lengthPenalty: lengthPenalty)
-            return try search.run(text, sequence, logits)
+            return try search.run(start.text, start.sequence, start.logits)
         }
+        var continuation = try Continuation(after: start.text, options: options, grammar: grammar)
+        var sequences = [sequence]
+        var token = try continuation.next(start.logits, goOn: goOn)
+        while let last = token {
+            // One step of a batch of one: in any batch the same bits.
+            let hidden = try model.step([last], sequences: &sequences)
+            token = try continuation.next(
+                model.language.logits(hidden, rows: .apart).values, goOn: goOn)
+        }
+        sequence = sequences[0]
+        return continuation.generated
     }
+}
 
-    private func extend(
-        _ text: [Int], _ sequence: inout TextSequence, _ firstLogits: [Float],
-        _ options: DecodingOptions,
-        _ grammar: TokenGrammar?, goOn: ([Int]) -> Bool, choose: ([Float]) -> Int
-    ) throws -> Generated {
-        var logits = firstLogits
-        var generated = Generated(ids: [], logProbabilities: [], finish: .length)
-        let constraints = TokenConstraints(options: options, grammar: grammar)
-        var place = TokenGrammar.start
-        var limit = options.maximumTokens
-        while generated.ids.count < limit {
-            let logProbabilities = logSoftmax(logits)
-            var scores = logits
-            constraints.restrict(
-                &scores, after: text + generated.ids, answerStart: text.count, place: place,
-                remaining: limit - generated.ids.count)
-            let next = choose(scores)
-            generated.ids.append(next)
-            generated.logProbabilities.append(logProbabilities[next])
-            if options.endTokens.contains(next) {
-                if generated.finish == .length { generated.finish = .endToken }
-                break
-            }
-            place = try constraints.advance(place, by: next)
-            if generated.finish == .length {
-                if !goOn(generated.ids) {
-                    generated.finish = .stopped
-                } else if let loop = options.repetition?.loop(atEndOf: generated.ids) {
-                    generated.finish = .repetition
-                    generated.loop = loop
-                }
-                if generated.finish != .length {
-                    limit = min(limit, generated.ids.count + (grammar?.cost(place) ?? 0))
-                }
-            }
-            guard generated.ids.count < limit else { break }
-            let hidden = try model([next], sequence: &sequence)
-            logits = model.language.logits(hidden).values
-        }
-        return generated
-    }
+/// A prompt that was read up to where its answer begins.
+package struct AnswerStart: Sendable {
+    /// The ids so far.
+    let text: [Int]
+    /// What the model has seen.
+    let sequence: TextSequence
+    /// The logits of the first new token.
+    let logits: [Float]
 }
 
 /// Draws an index from softmax(scores / temperature), cut to the best `topK` and to the nucleus `topP`
 /// (Holtzman et al., arXiv 1904.09751).
-private func draw(
+func draw(
     _ scores: [Float], temperature: Double, topK: Int, topP: Double, _ random: inout SplitMix64
 ) -> Int {
     var candidates = scores.enumerated().filter { $0.element > -.infinity }

@@ -6,11 +6,22 @@
 
 /// log softmax of one row of logits.
 package func logSoftmax(_ logits: [Float]) -> [Float] {
-    guard let largest = logits.max() else { return [] }
+    guard let (largest, logSum) = normalization(logits) else { return [] }
+    return logits.map { $0 - largest - logSum }
+}
+
+/// The log-probability of `place` alone.
+func logSoftmax(_ logits: [Float], at place: Int) -> Float {
+    guard let (largest, logSum) = normalization(logits) else { return 0 }
+    return logits[place] - largest - logSum
+}
+
+/// What is taken off every logit.
+private func normalization(_ logits: [Float]) -> (largest: Float, logSum: Float)? {
+    guard let largest = logits.max() else { return nil }
     // Sums of many small terms are taken in double precision, as their rounding would show in scores.
     let sum = logits.reduce(0.0) { $0 + exp(Double($1 - largest)) }
-    let logSum = Float(log(sum))
-    return logits.map { $0 - largest - logSum }
+    return (largest, Float(log(sum)))
 }
 
 /// The index of the largest value; of equals the lowest.

@@ -35,12 +35,14 @@ struct GPTNeoXBlock: DecoderBlock {
         parallelResidual = configuration.parallelResidual
     }
 
-    func callAsFunction(_ x: Tensor, cache: inout LayerCache) -> Tensor {
-        let (width, position) = (x.width, cache.length)
-        let qkv = queryKeyValue(attentionNorm(x))
-        let q = rotary(qkv.columns(0..<width), heads: attention.heads, position: position)
-        let k = rotary(qkv.columns(width..<2 * width), heads: attention.heads, position: position)
-        let y = x + out(cache.attend(q, k, qkv.columns(2 * width..<3 * width), attention))
-        return y + down(Activation.gelu(up(mlpNorm(parallelResidual ? x : y))))
+    func callAsFunction(_ x: Tensor, past: inout LayerPast) -> Tensor {
+        let (width, rows, positions) = (x.width, past.rows, past.positions)
+        let qkv = queryKeyValue(attentionNorm(x), rows: rows)
+        let q = rotary(qkv.columns(0..<width), heads: attention.heads, positions: positions)
+        let k = rotary(qkv.columns(width..<2 * width), heads: attention.heads, positions: positions)
+        let seen = past.attend(q, k, qkv.columns(2 * width..<3 * width), attention)
+        let y = x + out(seen, rows: rows)
+        let z = Activation.gelu(up(mlpNorm(parallelResidual ? x : y), rows: rows))
+        return y + down(z, rows: rows)
     }
 }

@@ -33,13 +33,14 @@ struct LLaMABlock: DecoderBlock {
             scale: 1 / Float(width / configuration.heads).squareRoot(), engine: arithmetic.engine)
     }
 
-    func callAsFunction(_ x: Tensor, cache: inout LayerCache) -> Tensor {
-        let (width, position) = (x.width, cache.length)
-        let qkv = queryKeyValue(attentionNorm(x))
-        let q = rotary(qkv.columns(0..<width), heads: attention.heads, position: position)
-        let k = rotary(qkv.columns(width..<2 * width), heads: attention.heads, position: position)
-        let y = x + out(cache.attend(q, k, qkv.columns(2 * width..<3 * width), attention))
+    func callAsFunction(_ x: Tensor, past: inout LayerPast) -> Tensor {
+        let (width, rows, positions) = (x.width, past.rows, past.positions)
+        let qkv = queryKeyValue(attentionNorm(x), rows: rows)
+        let q = rotary(qkv.columns(0..<width), heads: attention.heads, positions: positions)
+        let k = rotary(qkv.columns(width..<2 * width), heads: attention.heads, positions: positions)
+        let seen = past.attend(q, k, qkv.columns(2 * width..<3 * width), attention)
+        let y = x + out(seen, rows: rows)
         let z = mlpNorm(y)
-        return y + down(Activation.silu(gate(z)) * up(z))
+        return y + down(Activation.silu(gate(z, rows: rows)) * up(z, rows: rows), rows: rows)
     }
 }

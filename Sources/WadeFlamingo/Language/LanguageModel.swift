@@ -83,14 +83,37 @@ package struct LanguageModel: Sendable {
         _ ids: [Int], media: [[Int: MediaKeysAndValues]], windows: [KeyWindow],
         cache: inout KeyValueCache, observe: (String, Tensor) -> Void = { _, _ in }
     ) -> Tensor {
-        var x = tokenEmbedding.gathered(ids)
+        var text = [TextRows(ids: ids, media: media, windows: windows, cache: cache)]
+        cache = KeyValueCache(layers: [])
+        let hidden = self(&text, rows: .together, observe: observe)
+        cache = text[0].cache
+        return hidden
+    }
+
+    /// The next tokens of several sequences, one sequence after the other, to their final hidden states (T, D). With rows `.apart` a
+    /// sequence's rows do not depend on the other sequences.
+    func callAsFunction(
+        _ texts: inout [TextRows], rows: Rows,
+        observe: (String, Tensor) -> Void = { _, _ in }
+    ) -> Tensor {
+        var x = tokenEmbedding.gathered(texts.flatMap(\.ids))
         observe("embedded", x)
+        let idle = LayerCache(width: 0)
+        var past = LayerPast(
+            caches: texts.map { _ in idle }, counts: texts.map(\.ids.count), rows: rows)
         for (layer, block) in blocks.enumerated() {
             if let gated = gated[layer] {
-                x = gated(x, media: media.compactMap { $0[layer] }, windows: windows)
+                x = gated(x, views: texts.map { $0.view(layer) }, rows: rows)
                 observe("xattn.\(layer)", x)
             }
-            x = block(x, cache: &cache.layers[layer])
+            // Keys and values change hands, so that they are never copied.
+            for index in texts.indices {
+                swap(&past.caches[index], &texts[index].cache.layers[layer])
+            }
+            x = block(x, past: &past)
+            for index in texts.indices {
+                swap(&past.caches[index], &texts[index].cache.layers[layer])
+            }
             observe("hidden.\(layer)", x)
         }
         switch norm {
@@ -100,7 +123,23 @@ package struct LanguageModel: Sendable {
     }
 
     /// Hidden states (T, D) to logits (T, vocabulary).
-    package func logits(_ hidden: Tensor) -> Tensor { head(hidden) }
+    package func logits(_ hidden: Tensor, rows: Rows = .together) -> Tensor {
+        head(hidden, rows: rows)
+    }
+}
+
+/// The next tokens of one sequence, and what they may look back at.
+struct TextRows {
+    let ids: [Int]
+    /// By piece of media and decoder layer.
+    let media: [[Int: MediaKeysAndValues]]
+    /// What each token sees.
+    let windows: [KeyWindow]
+    var cache: KeyValueCache
+
+    fileprivate func view(_ layer: Int) -> MediaView {
+        MediaView(media: media.compactMap { $0[layer] }, windows: windows)
+    }
 }
 
 /// What the language model has seen of one sequence.

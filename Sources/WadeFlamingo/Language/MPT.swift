@@ -41,12 +41,13 @@ struct MPTBlock: DecoderBlock {
             engine: arithmetic.engine)
     }
 
-    func callAsFunction(_ x: Tensor, cache: inout LayerCache) -> Tensor {
-        let width = x.width
-        let qkv = queryKeyValue(attentionNorm(x))
+    func callAsFunction(_ x: Tensor, past: inout LayerPast) -> Tensor {
+        let (width, rows) = (x.width, past.rows)
+        let qkv = queryKeyValue(attentionNorm(x), rows: rows)
         var (q, k) = (qkv.columns(0..<width), qkv.columns(width..<2 * width))
         if let queryNorm, let keyNorm { (q, k) = (queryNorm(q), keyNorm(k)) }
-        let y = x + out(cache.attend(q, k, qkv.columns(2 * width..<3 * width), attention))
-        return y + down(Activation.gelu(up(mlpNorm(y))))
+        let seen = past.attend(q, k, qkv.columns(2 * width..<3 * width), attention)
+        let y = x + out(seen, rows: rows)
+        return y + down(Activation.gelu(up(mlpNorm(y), rows: rows)), rows: rows)
     }
 }

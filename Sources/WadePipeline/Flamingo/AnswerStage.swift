@@ -5,6 +5,7 @@ import WadeTokenizer
 
 /// Lets the language model answer.
 struct AnswerStage: Sendable {
+    private let model: Flamingo
     private let generator: Generator
     private let tokens: SpecialTokens
     private let tokenizer: Tokenizer
@@ -13,6 +14,17 @@ struct AnswerStage: Sendable {
     private let choices: [String: [[Int]]]
     /// The forms of answers that have one, by task.
     private let grammars: [String: TokenGrammar]
+
+    /// One task about one clip.
+    struct Ask {
+        let task: AnnotationTask
+        /// The prompt that was read up to the query.
+        let prompt: ReadPrompt
+        /// What the gated layers keep of the clip; asked for when its turn comes.
+        let media: () -> Media
+        /// The clip's: random numbers depend on it.
+        let framesDigest: String
+    }
 
     /// An answer and the ids that say it.
     struct Answered {
@@ -29,6 +41,7 @@ struct AnswerStage: Sendable {
 
     /// The language stage of `pipeline`'s tasks; throws `request` for a choice without tokens and for a form that no answer can have.
     init(_ model: Flamingo, _ tokenizer: Tokenizer, _ pipeline: Pipeline) throws {
+        self.model = model
         generator = Generator(model)
         tokens = model.configuration.tokens
         self.tokenizer = tokenizer
@@ -53,13 +66,60 @@ struct AnswerStage: Sendable {
     func answer(
         _ task: AnnotationTask, behind prompt: ReadPrompt, about media: Media, framesDigest: String
     ) throws -> Answered {
-        let sequence = prompt.seeing(media)
-        var answered =
-            task.choices.isEmpty
-            ? try generate(task, prompt, sequence, framesDigest)
-            : try choose(task, prompt, sequence)
+        let ask = Ask(task: task, prompt: prompt, media: { media }, framesDigest: framesDigest)
+        return try answers([ask], batch: 1)[0].get()
+    }
+
+    /// One result for every one of `asks`, `batch` of which are generated at once; each is what it would be alone. Choices, which need
+    /// no more than a pass or two, take turns.
+    func answers(_ asks: [Ask], batch: Int) -> [Result<Answered, any Error>] {
+        var results = asks.map { _ in Result<Answered, any Error>.failure(Self.unanswered) }
+        var open: [Int: Attempts] = [:]
+        var upcoming = 0
+        BatchedGenerator(model, places: batch).run(
+            next: { free in
+                var requests: [AnswerRequest] = []
+                while requests.count < free, upcoming < asks.count {
+                    let number = upcoming
+                    upcoming += 1
+                    do {
+                        guard asks[number].task.choices.isEmpty else {
+                            results[number] = .success(
+                                try rated(choose(asks[number]), asks[number]))
+                            continue
+                        }
+                        let attempts = try begin(asks[number])
+                        open[number] = attempts
+                        requests.append(attempts.request(number))
+                    } catch {
+                        results[number] = .failure(error)
+                    }
+                }
+                return requests
+            },
+            ended: { number, generated in
+                do {
+                    guard let outcome = try open[number]?.take(generated.get()) else {
+                        return open[number]?.request(number)
+                    }
+                    results[number] = .success(
+                        try rated(answered(outcome, asks[number]), asks[number]))
+                } catch {
+                    results[number] = .failure(error)
+                }
+                open[number] = nil
+                return nil
+            })
+        return results
+    }
+
+    private static let unanswered = ClipFailure(
+        code: .internal, stage: .generate, message: "a question that nobody answered")
+
+    private func rated(_ answered: Answered, _ ask: Ask) throws -> Answered {
+        var answered = answered
         answered.answer.score.compressionRatio = CompressionRatio.of(
-            task.answer(in: answered.answer.raw).utf8)
+            ask.task.answer(in: answered.answer.raw).utf8)
         return answered
     }
 
@@ -73,11 +133,11 @@ struct AnswerStage: Sendable {
 
     // MARK: - Choices
 
-    private func choose(_ task: AnnotationTask, _ prompt: ReadPrompt, _ sequence: TextSequence)
-        throws -> Answered
-    {
+    private func choose(_ ask: Ask) throws -> Answered {
+        let task = ask.task
         let choices = choices[task.id] ?? []
-        let scores = try generator.scores(of: choices, after: prompt.query, behind: sequence)
+        let scores = try generator.scores(
+            of: choices, after: ask.prompt.query, behind: ask.prompt.seeing(ask.media()))
         var answer = ClipAnswer()
         answer.choiceLogProbabilities = scores.map(\.mean)
         for (index, score) in scores.enumerated()
@@ -98,36 +158,64 @@ struct AnswerStage: Sendable {
 
     // MARK: - Words
 
-    private func generate(
-        _ task: AnnotationTask, _ prompt: ReadPrompt, _ sequence: TextSequence,
-        _ framesDigest: String
-    ) throws -> Answered {
+    /// The attempts at one answer, all of which begin at the same place.
+    private struct Attempts {
+        let start: AnswerStart
+        let options: DecodingOptions
+        let grammar: TokenGrammar?
+        let isStopped: ([Int]) -> Bool
+        /// Nil where whatever the model writes is taken.
+        var guarded: GuardedGeneration?
+
+        /// The next attempt.
+        func request(_ number: Int) -> AnswerRequest {
+            AnswerRequest(
+                number, from: start, options: guarded?.options ?? options, grammar: grammar
+            ) { [guarded, isStopped] ids in !isStopped(ids) && guarded?.goesOn(ids) ?? true }
+        }
+
+        /// What comes of an attempt; nil for another one.
+        mutating func take(_ generated: Generated) throws -> GuardedGeneration.Outcome? {
+            guard guarded != nil else {
+                return .init(generated: generated, attempts: 1, fault: .none)
+            }
+            return try guarded?.take(generated)
+        }
+    }
+
+    /// Reads the query.
+    private func begin(_ ask: Ask) throws -> Attempts {
+        let (task, prompt) = (ask.task, ask.prompt)
         let options = DecodingOptions(
             strategy: strategy, maximumTokens: task.maxNewTokens,
             endTokens: [tokens.endOfChunk, tokens.endOfText],
             // A generated <image> would stand for a clip that is not there.
             forbidden: [tokens.image, tokens.padding].compactMap { $0.map { [$0] } })
         let grammar = grammars[task.id]
-        let stop = grammar == nil ? decoding.stop : []
-        let generate = { (options: DecodingOptions, goOn: ([Int]) -> Bool) in
-            try generator(
-                prompt.query, behind: sequence, earlier: prompt.earlier, options: options,
-                grammar: grammar
-            ) { ids in !isStopped(ids, at: stop) && goOn(ids) }
-        }
-        var outcome: GuardedGeneration.Outcome
-        if let guardian = decoding.guard {
-            let guarded = GuardedGeneration(
+        let stop = stops(task)
+        let guarded = decoding.guard.map { guardian in
+            GuardedGeneration(
                 guardian: guardian, keepsWhole: grammar != nil,
-                text: { task.answer(in: try raw($0, until: stop)) }, generate: generate)
-            outcome = try guarded(options, seed: seed(framesDigest))
-        } else {
-            outcome = .init(
-                generated: try generate(options) { _ in true }, attempts: 1, fault: .none)
+                text: { task.answer(in: try raw($0, until: stop)) }, options: options,
+                seed: seed(ask.framesDigest))
         }
+        return Attempts(
+            start: try generator.read(
+                prompt.query, behind: prompt.seeing(ask.media()), earlier: prompt.earlier),
+            options: options, grammar: grammar, isStopped: { isStopped($0, at: stop) },
+            guarded: guarded)
+    }
+
+    /// The texts that end an answer to `task`; a form ends by itself.
+    private func stops(_ task: AnnotationTask) -> [String] {
+        grammars[task.id] == nil ? decoding.stop : []
+    }
+
+    private func answered(_ outcome: GuardedGeneration.Outcome, _ ask: Ask) throws -> Answered {
         let generated = outcome.generated
         return Answered(
-            answer: try answer(outcome, task, raw(generated.ids, until: stop)), ids: generated.ids,
+            answer: try answer(outcome, ask.task, raw(generated.ids, until: stops(ask.task))),
+            ids: generated.ids,
             logProbability: generated.logProbabilities.reduce(0.0) { $0 + Double($1) },
             confidence: generated.meanLogProbability)
     }

@@ -14,15 +14,16 @@ package struct FlamingoAnnotator: Sendable {
     private let cache: VisualTokenCache?
     let arithmetic: Arithmetic
     private let stage: AnswerStage
+    private let batch: Int
     private var prompts: [String: TaskPrompts] = [:]
     /// The tasks whose demonstrations are chosen for each clip.
     private var retrieved: [String: RetrievedPrompts] = [:]
 
     /// Loads `bundle` and runs the demonstrations of every task through it, once; `decoders` open the files whose visual tokens are
-    /// not in `cache`.
+    /// not in `cache`. `batch` answers at most are generated at once, and none of them depends on that.
     package init(
         bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool,
-        cache: VisualTokenCache? = nil
+        cache: VisualTokenCache? = nil, batch: Int = RunSettings.standardBatch
     ) throws {
         guard bundle.configuration.family != .idefics else {
             throw PipelineError.request(
@@ -30,6 +31,7 @@ package struct FlamingoAnnotator: Sendable {
                 expected: "openflamingo or otter, whose prompts pipelines write")
         }
         self.pipeline = pipeline
+        self.batch = batch
         self.decoders = decoders
         self.cache = cache
         arithmetic = Arithmetic(precision: pipeline.precision)
@@ -62,8 +64,7 @@ package struct FlamingoAnnotator: Sendable {
     /// The annotator as a run takes it.
     package var annotator: Annotator<Tensor> {
         Annotator(
-            batch: 1, encode: { self.encode($0, $1) },
-            answer: { questions in questions.map { self.answer($0) } })
+            batch: batch, encode: { self.encode($0, $1) }, answer: { self.answers($0) })
     }
 
     /// The answer about one whole file, as a record would have it.
@@ -72,10 +73,11 @@ package struct FlamingoAnnotator: Sendable {
     ) -> Result<ClipAnswer, ClipFailure> {
         let source = source(of: path)
         return encode(path, source).flatMap { clip in
-            answer(
+            answers([
                 ClipQuestion(
                     tokens: clip.tokens, framesDigest: clip.frames.digest, task: task,
-                    embedding: clip.embedding, contentID: source?.identity.text ?? ""))
+                    embedding: clip.embedding, contentID: source?.identity.text ?? "")
+            ])[0]
         }
     }
 
@@ -209,19 +211,80 @@ package struct FlamingoAnnotator: Sendable {
 
     // MARK: - Answering
 
-    private func answer(_ question: ClipQuestion<Tensor>) -> Result<ClipAnswer, ClipFailure> {
+    /// What stands before a question: the prompts of its task, or those that were made for its clip alone.
+    private struct ChosenPrompts {
+        var prompts: TaskPrompts
+        /// The demonstrations in them, where they were chosen for the clip, and whether there were too few.
+        var retrieved: [RetrievedDemonstration]?
+        var isShort = false
+    }
+
+    private func prompts(for question: ClipQuestion<Tensor>) throws -> ChosenPrompts {
+        if let pool = retrieved[question.task.id] {
+            let (prompts, demonstrations) = try pool.prompts(
+                to: question.embedding, contentID: question.contentID)
+            return ChosenPrompts(
+                prompts: prompts, retrieved: demonstrations,
+                isShort: pool.isShort(demonstrations.count))
+        }
+        guard let prompts = prompts[question.task.id] else {
+            throw ClipFailure(
+                code: .internal, stage: .generate, message: "a task without a prompt")
+        }
+        return ChosenPrompts(prompts: prompts)
+    }
+
+    /// One result for every question; the answers are generated together, and a question that fails costs only itself.
+    private func answers(_ questions: [ClipQuestion<Tensor>]) -> [Result<ClipAnswer, ClipFailure>] {
         arithmetic.engine.useThreads(1)
         let clock = ContinuousClock()
         let start = clock.now
-        do {
-            var answer: ClipAnswer
-            if let pool = retrieved[question.task.id] {
-                answer = try self.answer(question, pool)
-            } else {
-                answer = try self.answer(question, prompts(of: question.task))
+        let shelf = MediaShelf(model)
+        var asks: [AnswerStage.Ask] = []
+        // Of every question its prompts and the place of its own answer; those in other orders of the demonstrations follow.
+        var chosen: [Result<(ChosenPrompts, place: Int), any Error>] = []
+        for question in questions {
+            chosen.append(
+                Result {
+                    let behind = try prompts(for: question)
+                    let place = asks.count
+                    for prompt in [behind.prompts.prompt] + behind.prompts.reordered {
+                        asks.append(
+                            AnswerStage.Ask(
+                                task: question.task, prompt: prompt,
+                                media: { shelf.media(question.tokens) },
+                                framesDigest: question.framesDigest))
+                    }
+                    return (behind, place)
+                })
+        }
+        let answered = stage.answers(asks, batch: batch)
+        let results = zip(questions, chosen).map { question, chosen in
+            result {
+                let (behind, place) = try chosen.get()
+                let orders = behind.prompts.reordered.count
+                var answer = try answer(
+                    question.task, behind.prompts, answered[place].get(),
+                    reordered: answered.dropFirst(place + 1).prefix(orders).map { try $0.get() })
+                answer.retrieved = behind.retrieved
+                if behind.isShort { answer.flags.append(.demosMissing) }
+                return answer
             }
-            answer.generateMilliseconds = (clock.now - start).milliseconds
-            return .success(answer)
+        }
+        // What the answers took together is shared out among them.
+        let share = (clock.now - start).milliseconds / max(questions.count, 1)
+        return results.map { result in
+            result.map { answer in
+                var answer = answer
+                answer.generateMilliseconds = share
+                return answer
+            }
+        }
+    }
+
+    private func result(_ body: () throws -> ClipAnswer) -> Result<ClipAnswer, ClipFailure> {
+        do {
+            return .success(try body())
         } catch let failure as ClipFailure {
             return .failure(failure)
         } catch {
@@ -230,37 +293,12 @@ package struct FlamingoAnnotator: Sendable {
         }
     }
 
-    private func prompts(of task: AnnotationTask) throws -> TaskPrompts {
-        guard let prompts = prompts[task.id] else {
-            throw ClipFailure(
-                code: .internal, stage: .generate, message: "a task without a prompt")
-        }
-        return prompts
-    }
-
-    /// The answer behind demonstrations that are chosen for the clip.
-    private func answer(_ question: ClipQuestion<Tensor>, _ pool: RetrievedPrompts) throws
-        -> ClipAnswer
-    {
-        let (prompts, demonstrations) = try pool.prompts(
-            to: question.embedding, contentID: question.contentID)
-        var answer = try answer(question, prompts)
-        answer.retrieved = demonstrations
-        if pool.isShort(demonstrations.count) { answer.flags.append(.demosMissing) }
-        return answer
-    }
-
-    /// The answer with everything that the pipeline wants to know about it.
-    private func answer(_ question: ClipQuestion<Tensor>, _ prompts: TaskPrompts) throws
-        -> ClipAnswer
-    {
-        let media = model.media([question.tokens])
-        let task = question.task
-        func answered(_ prompt: ReadPrompt) throws -> AnswerStage.Answered {
-            try stage.answer(
-                task, behind: prompt, about: media, framesDigest: question.framesDigest)
-        }
-        let first = try answered(prompts.prompt)
+    /// The answer with everything that the pipeline wants to know about it; `reordered` are those behind other orders of the
+    /// demonstrations.
+    private func answer(
+        _ task: AnnotationTask, _ prompts: TaskPrompts, _ first: AnswerStage.Answered,
+        reordered: [AnswerStage.Answered]
+    ) throws -> ClipAnswer {
         var answer = first.answer
         if pipeline.confidence.measuresVisualGain,
             let gain = try stage.visualGain(of: first, behind: prompts.prompt)
@@ -268,12 +306,10 @@ package struct FlamingoAnnotator: Sendable {
             answer.score.visualGain = gain
             answer.score.hasVisualGain = true
         }
-        if !prompts.reordered.isEmpty {
+        if !reordered.isEmpty {
             let text = task.answer(in: answer.raw)
-            let same = try prompts.reordered.filter {
-                task.isSame(task.answer(in: try answered($0).answer.raw), text)
-            }
-            answer.score.agreement = Double(same.count) / Double(prompts.reordered.count)
+            let same = reordered.filter { task.isSame(task.answer(in: $0.answer.raw), text) }
+            answer.score.agreement = Double(same.count) / Double(reordered.count)
         }
         if let calibration = prompts.calibration {
             let probability = calibration.probability(first.confidence)
@@ -281,6 +317,23 @@ package struct FlamingoAnnotator: Sendable {
             answer.isWithheld = probability < pipeline.confidence.abstainBelow ?? 0
         }
         return answer
+    }
+}
+
+/// What the gated layers keep of the clip that is asked about: several questions about one clip in a row share it.
+private final class MediaShelf {
+    private let model: Flamingo
+    private var latest: (tokens: Tensor, media: Media)?
+
+    init(_ model: Flamingo) {
+        self.model = model
+    }
+
+    func media(_ tokens: Tensor) -> Media {
+        if let latest, latest.tokens.isSameWindow(as: tokens) { return latest.media }
+        let media = model.media([tokens])
+        latest = (tokens, media)
+        return media
     }
 }
 

@@ -1,20 +1,9 @@
 //! An answer is generated, judged, and generated again in another way while it degenerates.
 import WadeFlamingo
 
-/// Generation under an `AnswerGuard`. What it does depends on the clip and the pipeline alone.
+/// The attempts at one answer under an `AnswerGuard`, whoever generates them: the first on the ladder below what was asked for that
+/// passes; else the best one, of equals the first. What it does depends on the clip and the pipeline alone.
 struct GuardedGeneration {
-    /// The tests, and how many attempts there are.
-    let guardian: AnswerGuard
-    /// Whether answers are whole however they end, as those that have a form are: then nothing is cut off.
-    var keepsWhole = false
-    /// The answer that a record would have for these ids.
-    let text: ([Int]) throws -> String
-    /// Generates once; the function that it is given sees the ids after each token and may end the answer.
-    let generate: (DecodingOptions, ([Int]) -> Bool) throws -> Generated
-
-    /// Tokens between two looks at the compression ratio.
-    private static let stride = 16
-
     /// What came of it.
     struct Outcome: Equatable {
         /// The answer; cut before it repeats itself if it does.
@@ -33,6 +22,31 @@ struct GuardedGeneration {
         case none, improbable, repetitive
     }
 
+    private let guardian: AnswerGuard
+    private let keepsWhole: Bool
+    private let text: ([Int]) throws -> String
+    private let ladder: RetryLadder
+    private var best: Attempt?
+    /// Attempts that were judged.
+    private var count = 0
+
+    /// Tokens between two looks at the compression ratio.
+    private static let stride = 16
+
+    /// No attempt yet at an answer with the decoding `options`. `text` is the answer that a record would have for some ids; an answer
+    /// that `keepsWhole` is whole however it ends, as those that have a form are: then nothing is cut off. `seed` is the clip's.
+    init(
+        guardian: AnswerGuard, keepsWhole: Bool, text: @escaping ([Int]) throws -> String,
+        options: DecodingOptions, seed: UInt64
+    ) {
+        self.guardian = guardian
+        self.keepsWhole = keepsWhole
+        self.text = text
+        var options = options
+        options.repetition = guardian.repetition
+        ladder = RetryLadder(options, seed: seed)
+    }
+
     private struct Attempt {
         var generated: Generated
         var fault = Fault.none
@@ -48,30 +62,23 @@ struct GuardedGeneration {
         }
     }
 
-    /// The first attempt on the ladder below `options` that passes; else the best one, of equals the first. `seed` is the clip's.
-    func callAsFunction(_ options: DecodingOptions, seed: UInt64) throws -> Outcome {
-        var options = options
-        options.repetition = guardian.repetition
-        let ladder = RetryLadder(options, seed: seed)
-        var best = try attempt(ladder.options(ofAttempt: 1))
-        var attempts = 1
-        while best.fault != .none, attempts < guardian.attempts {
-            attempts += 1
-            let next = try attempt(ladder.options(ofAttempt: attempts))
-            if next.isBetter(than: best) { best = next }
-        }
-        return Outcome(
-            generated: best.generated, attempts: attempts, fault: best.fault)
+    /// How the next attempt is decoded.
+    var options: DecodingOptions { ladder.options(ofAttempt: count + 1) }
+
+    /// Whether an attempt that has written `ids` is to go on.
+    func goesOn(_ ids: [Int]) -> Bool {
+        guard ids.count.isMultiple(of: Self.stride), let text = try? text(ids) else { return true }
+        return !compressesTooWell(text)
     }
 
-    private func attempt(_ options: DecodingOptions) throws -> Attempt {
-        let generated = try generate(options) { ids in
-            guard ids.count.isMultiple(of: Self.stride), let text = try? text(ids) else {
-                return true
-            }
-            return !compressesTooWell(text)
-        }
-        return try judged(generated)
+    /// Judges the attempt that `options` made; nil when another one is to be made.
+    mutating func take(_ generated: Generated) throws -> Outcome? {
+        let attempt = try judged(generated)
+        count += 1
+        if best.map({ attempt.isBetter(than: $0) }) ?? true { best = attempt }
+        guard let best, best.fault == .none || count >= guardian.attempts else { return nil }
+        return Outcome(
+            generated: best.generated, attempts: count, fault: best.fault)
     }
 
     private func judged(_ generated: Generated) throws -> Attempt {

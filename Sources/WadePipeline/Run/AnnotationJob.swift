@@ -109,7 +109,8 @@ package struct AnnotationJob: Sendable {
                 if kept?.isEmpty ?? true { try requireDecoder(decoders) }
                 try ModelLocation(pipeline.model).requireRecordedWeights()
                 let annotator = try FlamingoAnnotator(
-                    bundle: bundle, pipeline: pipeline, decoders: decoders, cache: kept)
+                    bundle: bundle, pipeline: pipeline, decoders: decoders, cache: kept,
+                    batch: settings.batch)
                 try memory?.settle()
                 return annotator.annotator
             }, progress: progress)

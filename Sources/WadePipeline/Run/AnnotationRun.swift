@@ -12,10 +12,19 @@ package struct RunProgress: Sendable {
 
 /// Lets an annotator answer a plan's tasks about its files.
 package struct AnnotationRun<Tokens: Sendable> {
-    /// A clip after decoding and encoding, and what has happened to its file since its content was read.
-    private typealias Encoded = (
-        job: ClipJob, clip: Result<EncodedClip<Tokens>, ClipFailure>?, change: FileChange?
-    )
+    /// A clip after decoding and encoding, what has happened to its file since its content was read, and the answers about it.
+    private struct Clip: Sendable {
+        let job: ClipJob
+        var encoded: Result<EncodedClip<Tokens>, ClipFailure>?
+        var change: FileChange?
+        var answers: [Result<ClipAnswer, ClipFailure>] = []
+
+        /// What is to be asked about it, a line each.
+        var questions: [ClipJob.Line] {
+            guard change == nil, case .success = encoded else { return [] }
+            return job.lines.filter(\.isQuestion)
+        }
+    }
 
     private let plan: RunPlan
     private let ledger: Ledger
@@ -67,77 +76,91 @@ package struct AnnotationRun<Tokens: Sendable> {
         feed: inout ClipFeed, annotator: Annotator<Tokens>, _ journal: inout RecordJournal,
         _ progress: (RunProgress) -> Void
     ) throws(PipelineError) -> Bool {
-        let encoders = WorkerPool<ClipJob, Encoded>(
-            workers: plan.settings.workers, inFlight: plan.settings.workers + annotator.batch
-        ) { job in
-            guard job.needsEncoding, let source = job.source else { return (job, nil, nil) }
-            let clip = annotator.encode(source, job.span)
-            return (job, clip, source.identity.change(at: source.path))
-        }
-        var isFinished = false
-        while !isFinished, stop.reason == nil {
-            var batch: [Encoded] = []
-            while batch.count < annotator.batch, stop.reason == nil {
-                if let encoded = encoders.next(from: { feed.next() }) {
-                    batch.append(encoded)
-                } else if feed.isExhausted {
-                    isFinished = true
-                    break
-                }
+        let clips = clips(annotator)
+        while true {
+            if let clip = clips.next(from: { feed.next() }) {
+                try write(clip, &journal)
+                progress(
+                    RunProgress(
+                        filesSeen: feed.filesSeen, filesFound: plan.findings.files.count,
+                        summary: journal.summary))
+            } else if clips.hasDropped || feed.isExhausted {
+                return !clips.hasDropped
+            } else if stop.reason != nil {
+                return false
             }
-            try answer(batch, by: annotator, &journal)
-            progress(
-                RunProgress(
-                    filesSeen: feed.filesSeen, filesFound: plan.findings.files.count,
-                    summary: journal.summary))
         }
-        return isFinished
     }
 
-    /// Asks everything about the clips of a batch at once and writes the lines clip by clip.
-    private func answer(
-        _ batch: [Encoded], by annotator: Annotator<Tokens>, _ journal: inout RecordJournal
-    ) throws(PipelineError) {
-        var questions: [ClipQuestion<Tokens>] = []
-        for (job, clip, change) in batch {
-            if let failure = job.failure, failure.isFaultOfSystem {
-                throw .system(failure.message)
-            }
-            if case .failure(let failure) = clip, failure.isFaultOfSystem {
-                throw .system(failure.message)
-            }
-            guard change == nil, case .success(let clip) = clip else { continue }
-            for line in job.lines where line.isQuestion {
-                questions.append(
-                    ClipQuestion(
-                        tokens: clip.tokens, framesDigest: clip.frames.digest,
-                        task: plan.pipeline.tasks[line.task], embedding: clip.embedding,
-                        contentID: job.identity?.text ?? ""))
+    /// Workers that encode clips, and answer about them as soon as enough questions have come together, or nothing is left to encode.
+    /// When a stop is wished they finish what they have in hand, and no more.
+    private func clips(_ annotator: Annotator<Tokens>) -> WorkerPool<ClipJob, Clip> {
+        let (tasks, workers, stop) = (plan.pipeline.tasks, plan.settings.workers, stop)
+        // A batch in the hands of every worker, and one that gathers.
+        let together = (annotator.batch + tasks.count - 1) / max(tasks.count, 1)
+        return WorkerPool(
+            workers: workers, inFlight: workers + (workers + 1) * together,
+            gathering: Gathering(
+                load: \.questions.count, enough: annotator.batch,
+                finish: { Self.answered($0, by: annotator, tasks) }),
+            isStopped: { stop.reason != nil }
+        ) { job in
+            guard job.needsEncoding, let source = job.source else { return Clip(job: job) }
+            let encoded = annotator.encode(source, job.span)
+            return Clip(job: job, encoded: encoded, change: source.identity.change(at: source.path))
+        }
+    }
+
+    /// Asks everything about some clips at once.
+    private static func answered(
+        _ clips: [Clip], by annotator: Annotator<Tokens>, _ tasks: [AnnotationTask]
+    ) -> [Clip] {
+        let questions = clips.flatMap { clip -> [ClipQuestion<Tokens>] in
+            guard case .success(let encoded) = clip.encoded else { return [] }
+            return clip.questions.map { line in
+                ClipQuestion(
+                    tokens: encoded.tokens, framesDigest: encoded.frames.digest,
+                    task: tasks[line.task], embedding: encoded.embedding,
+                    contentID: clip.job.identity?.text ?? "")
             }
         }
-        let answers = questions.isEmpty ? [] : annotator.answer(questions)
+        let answers = annotator.answer(questions)
         precondition(answers.count == questions.count, "one answer for every question")
-        var next = answers.makeIterator()
-        for (job, clip, change) in batch {
-            if let change {
-                try journal.withhold(job, because: change)
-                continue
-            }
-            if case .success(let clip) = clip { journal.countClip(isCached: clip.isCached) }
-            for line in job.lines {
-                if line.isRemoval {
-                    try journal.writeRemoval(job, line)
-                } else if let failure = job.failure {
-                    try journal.write(
-                        job, line, clip: EncodedClip<Tokens>?.none, answer: .failure(failure))
-                } else if let original = line.copyOf, journal.isWithheld(original) {
-                    // The next run makes this file the original.
-                    journal.postpone(line, of: job)
-                } else if let original = line.copyOf {
-                    try journal.writeCopy(job, line, of: original)
-                } else {
-                    try write(job, line, clip, &next, &journal)
-                }
+        var start = 0
+        return clips.map { clip in
+            var clip = clip
+            let end = start + clip.questions.count
+            clip.answers = Array(answers[start..<end])
+            start = end
+            return clip
+        }
+    }
+
+    /// Writes the lines about a clip.
+    private func write(_ clip: Clip, _ journal: inout RecordJournal) throws(PipelineError) {
+        let job = clip.job
+        if let failure = job.failure, failure.isFaultOfSystem { throw .system(failure.message) }
+        if case .failure(let failure) = clip.encoded, failure.isFaultOfSystem {
+            throw .system(failure.message)
+        }
+        if let change = clip.change { return try journal.withhold(job, because: change) }
+        if case .success(let encoded) = clip.encoded {
+            journal.countClip(isCached: encoded.isCached)
+        }
+        var answers = clip.answers.makeIterator()
+        for line in job.lines {
+            if line.isRemoval {
+                try journal.writeRemoval(job, line)
+            } else if let failure = job.failure {
+                try journal.write(
+                    job, line, clip: EncodedClip<Tokens>?.none, answer: .failure(failure))
+            } else if let original = line.copyOf, journal.isWithheld(original) {
+                // The next run makes this file the original.
+                journal.postpone(line, of: job)
+            } else if let original = line.copyOf {
+                try journal.writeCopy(job, line, of: original)
+            } else {
+                try write(job, line, clip.encoded, &answers, &journal)
             }
         }
     }

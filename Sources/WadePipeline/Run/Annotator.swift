@@ -104,9 +104,9 @@ package struct Annotator<Tokens: Sendable>: Sendable {
     /// A clip's visual tokens; the whole file when the span is nil. Runs on a worker.
     package var encode:
         @Sendable (ClipSource, ClipSpan?) -> Result<EncodedClip<Tokens>, ClipFailure>
-    /// One result for every question, in their order. Runs on the run's own thread.
+    /// One result for every question, in their order. Runs on a worker, and on several at once.
     package var answer: @Sendable ([ClipQuestion<Tokens>]) -> [Result<ClipAnswer, ClipFailure>]
-    /// Clips that are answered together.
+    /// Questions that are answered together.
     package var batch: Int
 
     /// An annotator of two functions.

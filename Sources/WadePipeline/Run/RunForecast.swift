@@ -189,7 +189,8 @@ package struct RunForecast: Sendable {
         case .latestRun:
             return "\(counts); about \(minutes) min for at least \(answers) answers\(retrieval)"
         case .benchmark:
-            return "\(counts); about \(minutes) min for at least \(answers) answers of full length, "
+            return
+                "\(counts); about \(minutes) min for at least \(answers) answers of full length, "
                 + "by wade benchmark\(retrieval)"
         }
     }

@@ -8,13 +8,15 @@ package enum Program {
     /// The version that records carry.
     package static let version = "0.1.0"
     /// The version of its arithmetic: it changes when the same weights and frames may give other numbers.
-    package static let numericsVersion = "2"
+    package static let numericsVersion = "3"
 }
 
 /// How a run works; none of this changes an answer.
 package struct RunSettings: Sendable, Equatable {
-    /// Threads that decode and encode.
+    /// Threads that decode, encode and answer.
     package var workers: Int
+    /// Answers that a worker generates at once.
+    package var batch = Self.standardBatch
     /// How often a later run tries again what may have failed by chance.
     package var retries = 2
     /// A file in a folder is taken when it has not changed for so many seconds; one that still changes is left to the next run.
@@ -38,6 +40,9 @@ package struct RunSettings: Sendable, Equatable {
         limits.timeout = Double(fileTimeout)
         return limits
     }
+
+    /// Enough for the weights to be read once for many answers, and few enough to wait for.
+    package static let standardBatch = 8
 
     /// The least bytes of memory with which a clip can be tried.
     package static let leastClipMemory = 64 << 20

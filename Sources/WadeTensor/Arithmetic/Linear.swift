@@ -49,6 +49,14 @@ package struct Linear: Sendable {
         weights = .rowMajor(weight, Arithmetic(engine: engine))
     }
 
+    /// Whether a row's result has the same bits for any number of rows, so that `rowwise` need not fill up tiles.
+    var rowsAreAlike: Bool {
+        switch weights {
+        case .rowMajor: false
+        case .blocked: MatrixEngine.packedRowsAreAlike
+        }
+    }
+
     /// x (…, K) to (…, N).
     package func callAsFunction(_ x: Tensor) -> Tensor {
         precondition(x.width == inputs, "linear: x is \(x.shape), weight (\(outputs), \(inputs))")

@@ -19,10 +19,15 @@ package struct RotaryEmbedding: Sendable {
 
     /// Rotates x (T, H·d) whose first row stands at `position`; dimension i pairs with i + rotatedWidth/2.
     package func callAsFunction(_ x: Tensor, heads: Int, position: Int) -> Tensor {
+        self(x, heads: heads, positions: Array(position..<position + x.rows))
+    }
+
+    /// Rotates x (T, H·d) whose rows stand at `positions`.
+    package func callAsFunction(_ x: Tensor, heads: Int, positions: [Int]) -> Tensor {
         precondition(
-            x.width % heads == 0 && rotatedWidth <= x.width / heads,
-            "rotary: \(rotatedWidth) of \(x.width / heads)")
-        let angles = Angles(self, positions: position..<position + x.rows)
+            x.width % heads == 0 && rotatedWidth <= x.width / heads && positions.count == x.rows,
+            "rotary: \(rotatedWidth) of \(x.width / heads), \(positions.count) positions")
+        let angles = Angles(self, positions: positions)
         let y = angles.rotated(x, heads: heads, backwards: false)
         guard let tape = Tape.recording(x) else { return y }
         let place = x.place
@@ -38,7 +43,7 @@ package struct RotaryEmbedding: Sendable {
         let cosines: [Float]
         let sines: [Float]
 
-        init(_ rotary: RotaryEmbedding, positions: Range<Int>) {
+        init(_ rotary: RotaryEmbedding, positions: [Int]) {
             half = rotary.rotatedWidth / 2
             let frequencies = (0..<half).map { rotary.frequency(pair: $0) }
             let angles = positions.flatMap { position in
