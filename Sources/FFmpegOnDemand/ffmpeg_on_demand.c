@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/cpu.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
@@ -62,6 +63,7 @@ typedef uint8_t written_bytes;
     F(avformat, AVRational, av_guess_frame_rate, (AVFormatContext *a, AVStream *b, AVFrame *c), (a, b, c)) \
     F(avutil, int, av_frame_get_buffer, (AVFrame *a, int b), (a, b)) \
     F(avutil, int, av_frame_make_writable, (AVFrame *a), (a)) \
+    F(avutil, int, av_get_cpu_flags, (void), ()) \
     F(avutil, int, av_opt_set, (void *a, const char *b, const char *c, int d), (a, b, c, d)) \
     F(avcodec, void, av_packet_rescale_ts, (AVPacket *a, AVRational b, AVRational c), (a, b, c)) \
     F(avcodec, const AVCodec *, avcodec_find_encoder, (enum AVCodecID a), (a)) \

@@ -69,6 +69,11 @@ internal import WadeImage
             if isH264 {
                 unsafe av_opt_set(made.pointee.priv_data, "preset", "veryfast", 0)
                 unsafe av_opt_set(made.pointee.priv_data, "crf", String(quality), 0)
+                // libx264's code for AVX-512 (seen in core 164) decides by memory that it never wrote: the same pictures gave other
+                // bytes from run to run.
+                if av_get_cpu_flags() & AV_CPU_FLAG_AVX512 != 0 {
+                    unsafe av_opt_set(made.pointee.priv_data, "x264-params", "asm=AVX2", 0)
+                }
             } else {
                 // MPEG-4's quantiser runs from 2 to 31 where H.264's runs twice around.
                 unsafe made.pointee.setQuantizer(max(2, quality / 4))
