@@ -107,7 +107,7 @@ struct RetrievalRunTests {
         let first = try wade.run(plan)
         #expect(
             first.output
-                == "5 todo; no estimate before a first run; behind the 2 nearest of 5 demonstrations\n"
+                == "5 todo; no estimate before a first run or wade benchmark; behind the 2 nearest of 5 demonstrations\n"
         )
         #expect(try wade.annotate("out.jsonl", ["--no-cache"]).code == 0)
         #expect(try wade.run(plan).output == "5 done\n")

@@ -9,7 +9,7 @@ package struct DemonstrationRetrieval: Sendable, Equatable {
     package var nearDuplicate: Double?
 
     /// The similarity from which on a demonstration counts as a copy when the pipeline does not say. Rendered clips that were encoded
-    /// again at five sixths of their size came out at 0.997 or more (flaminglet); the nearest of other clips at 0.96 or less.
+    /// again at five sixths of their size came out at 0.997 or more (flaminglet); the nearest of other clips at 0.975 or less.
     package static let standardNearDuplicate = 0.995
 
     /// Changes when embeddings or the order in a prompt do.
