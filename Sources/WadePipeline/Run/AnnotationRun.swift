@@ -239,7 +239,12 @@ private struct ClipFeed {
         // Done files are many and cheap; after some of them, answers that are ready get written first.
         for _ in 0..<32 {
             if let job = waiting.popLast() { return job }
-            guard stop.reason == nil else { return nil }
+            guard stop.reason == nil else {
+                // A stop that comes when nothing is left ends nothing.
+                var rest = files
+                isExhausted = intake.isEmpty && rest.next() == nil
+                return nil
+            }
             guard let intaken = intake.next(from: { files.next() }) else {
                 isExhausted = true
                 return nil

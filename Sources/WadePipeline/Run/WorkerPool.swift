@@ -132,6 +132,9 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
     /// Whether items were dropped, so that their results and those behind them are missing.
     package var hasDropped: Bool { desk.waiting.withLock { $0.hasDropped } }
 
+    /// Whether everything that was taken is delivered.
+    package var isEmpty: Bool { first == slots.count }
+
     /// The next result in the order of the input; nil when `input` has no more and everything is delivered, or when the result was
     /// dropped. New items are taken from `input` first, until the pool is full, so that the workers never wait for whoever pulls.
     package func next(from input: () -> Input?) -> Output? {
