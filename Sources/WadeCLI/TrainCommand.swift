@@ -105,10 +105,13 @@ struct TrainCommand: ParsableCommand {
     private func train(_ logger: Logger, _ stop: StopRequest) throws -> Bool {
         guard let recipe else { return false }
         try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-        return try TrainingRun(
+        let lock = try RunLock(output: PathBytes(logPath))
+        let isDone = try TrainingRun(
             try TrainingRecipe.read(recipe), folder: output, workers: workers, log: log(logger),
             stop: stop
         ).run(until: until ?? .bundle)
+        _ = consume lock
+        return isDone
     }
 
     private func tune(_ plan: TuningPlan, _ logger: Logger, _ stop: StopRequest) throws -> Bool {
