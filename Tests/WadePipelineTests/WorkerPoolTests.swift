@@ -103,4 +103,33 @@ struct WorkerPoolTests {
         #expect(output == Array(0..<output.count) && output.count >= 1 && output.count < 30)
         #expect(pool.hasDropped && begun.withLock { $0 } < 30)
     }
+
+    @Test("a pool that goes away while its workers are at the first stage begins no second one")
+    func goesAway() {
+        let begun = DispatchSemaphore(value: 0)
+        let finished = Mutex(0)
+        let mayEnd = DispatchSemaphore(value: 0)
+        var pool: WorkerPool<Int, Int>? = WorkerPool(
+            workers: 1, inFlight: 2,
+            gathering: Gathering(
+                load: { _ in 1 }, enough: 1,
+                finish: { numbers in
+                    finished.withLock { $0 += numbers.count }
+                    return numbers
+                })
+        ) { number in
+            if number > 0 {
+                begun.signal()
+                mayEnd.wait()
+            }
+            return number
+        }
+        var input = [0, 1].makeIterator()
+        #expect(pool?.next(from: { input.next() }) == 0)
+        begun.wait()
+        // The worker may end only once the pool is about to: its end waits for the worker.
+        DispatchQueue.global().asyncAfter(deadline: .now() + 0.2) { mayEnd.signal() }
+        pool = nil
+        #expect(finished.withLock { $0 } == 1)
+    }
 }

@@ -52,8 +52,8 @@ package struct Generator: Sendable {
         return AnswerStart(text: earlier + prompt, sequence: sequence, logits: logits)
     }
 
-    /// The same at the end of `sequence` itself, which then holds the prompt and what was read of the answer: all tokens but the last
-    /// one, or none after a beam search.
+    /// Reads `prompt` at the end of `sequence` itself and answers it; the sequence then holds the prompt and what was read of the
+    /// answer: all tokens but the last one, or none after a beam search.
     package func answer(
         _ prompt: [Int], in sequence: inout TextSequence, earlier: [Int] = [],
         options: DecodingOptions, grammar: TokenGrammar? = nil,

@@ -42,7 +42,7 @@ package struct AnnotationRun<Tokens: Sendable> {
     }
 
     /// Writes what is left to do with `writer`; throws when it cannot write. `annotator` is asked for when the first clip needs a
-    /// model, so that a night without new files loads none. `progress` hears after every batch.
+    /// model, so that a night without new files loads none. `progress` hears after every clip.
     package func run(
         writer: consuming JSONLinesWriter, isReadable: Bool,
         annotator: () throws -> Annotator<Tokens>, progress: (RunProgress) -> Void
@@ -172,7 +172,9 @@ package struct AnnotationRun<Tokens: Sendable> {
     ) throws(PipelineError) {
         switch clip {
         case .success(let clip):
-            guard let answer = answers.next() else { return }
+            guard let answer = answers.next() else {
+                preconditionFailure("a question without an answer")
+            }
             try journal.write(job, line, clip: clip, answer: answer)
         case .failure(let failure):
             try journal.write(

@@ -51,6 +51,8 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
         var gathered: [(output: Output, slot: Slot, load: Int)] = []
         var running = 0
         var hasDropped = false
+        /// Nobody will take any further result.
+        var isClosed = false
 
         mutating func gather(_ output: Output, _ slot: Slot, load: Int) {
             var place = gathered.count
@@ -125,7 +127,10 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
 
     /// Items that no worker has begun are dropped, the others are waited for: a process must not end under a working thread.
     deinit {
-        desk.waiting.withLock { $0.drop() }
+        desk.waiting.withLock {
+            $0.isClosed = true
+            $0.drop()
+        }
         group.wait()
     }
 
@@ -184,7 +189,7 @@ package final class WorkerPool<Input: Sendable, Output: Sendable> {
         from desk: Desk, _ gathering: Gathering<Output>?, _ isStopped: () -> Bool
     ) -> Step? {
         desk.waiting.withLock { waiting in
-            if isStopped() { waiting.drop() }
+            if waiting.isClosed || isStopped() { waiting.drop() }
             if let gathering, let step = waiting.takeGathered(enough: gathering.enough) {
                 return step
             }
