@@ -52,6 +52,13 @@ private func digest(_ frames: [RGBImage]) -> UInt64 {
         #expect(alone.frames.count == 8 && alone.path.count == 8)
     }
 
+    @Test func `frames that are chosen are those of the whole clip`() {
+        let whole = renderer.clip(seed: 9, width: 48, height: 48)
+        let some = renderer.clip(seed: 9, chosen: [1, 6], width: 48, height: 48)
+        #expect(digest(some.frames) == digest([whole.frames[1], whole.frames[6]]))
+        #expect(some.path == [whole.path[1], whole.path[6]] && some.truth == whole.truth)
+    }
+
     /// The digest was made by an optimised build; changing what clips look like changes it, and then the next trained model.
     @Test func `three clips have the bytes they always had, in every build`() {
         var frames: [RGBImage] = []

@@ -16,13 +16,13 @@ package struct TrainingRecipe: Sendable, Equatable {
         package var mixture: [MixtureEntry] = []
         /// The share of the steps with repetition alone (language only).
         package var repetitionShare: Double = 0
+        /// In which linear layers multiply while the stage is trained; everything else, sums and optimiser included, is float32.
+        package var precision: Precision
     }
 
     /// The bundle's name.
     package var name: String
     package var seed: UInt64
-    /// In which linear layers multiply while training; everything else, sums and optimiser included, is float32.
-    package var precision: Precision
     /// Tokens of the vocabulary, the special ones included.
     package var configuration: FlamingoConfiguration
     package var vision: Stage
@@ -51,7 +51,7 @@ package struct TrainingRecipe: Sendable, Equatable {
         settings.evaluateEvery = 0
         settings.checkpointSeconds = 0
         return
-            "\(name) seed \(seed) \(precision.rawValue) \(configuration) \(settings) \(stage.parts)x\(stage.partSize) "
+            "\(name) seed \(seed) \(stage.precision.rawValue) \(configuration) \(settings) \(stage.parts)x\(stage.partSize) "
             + "\(stage.repetitionShare) \(stage.mixture) \(clips) clips, behind \(earlier)"
     }
 }

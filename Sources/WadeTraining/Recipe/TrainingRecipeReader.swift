@@ -22,12 +22,7 @@ struct TrainingRecipeReader {
         }
         let name = try required("name").text()
         let seed = UInt64(try members["seed"]?.integer(in: 0...1 << 14) ?? 1)
-        let precision = try members["precision"].map { field in
-            guard let precision = Precision(rawValue: try field.text()) else {
-                throw field.wrong(Precision.allCases.map(\.rawValue).joined(separator: " or "))
-            }
-            return precision
-        }
+        let precision = try readPrecision(members["precision"]) ?? .float32
         let clips = try required("clips").members(["train", "held_out"])
         let stagesField = try required("stages")
         let names = ["vision", "language", "resampler", "cross_attention", "wiring"]
@@ -37,11 +32,11 @@ struct TrainingRecipeReader {
                 throw stagesField.wrong("`\(name)`", found: "no `\(name)`")
             }
             return try readStage(
-                field, seed: seed, hasMixture: name == "cross_attention" || name == "wiring")
+                field, seed: seed, precision: precision,
+                hasMixture: name == "cross_attention" || name == "wiring")
         }
         return TrainingRecipe(
-            name: name, seed: seed, precision: precision ?? .float32,
-            configuration: try readModel(try required("model"), name: name),
+            name: name, seed: seed, configuration: try readModel(try required("model"), name: name),
             vision: try stage("vision"), language: try stage("language"),
             resampler: try stage("resampler"), crossAttention: try stage("cross_attention"),
             wiring: try stage("wiring"),
@@ -59,13 +54,22 @@ struct TrainingRecipeReader {
         return count
     }
 
-    private func readStage(_ field: YAMLField, seed: UInt64, hasMixture: Bool) throws
-        -> TrainingRecipe.Stage
-    {
+    private func readPrecision(_ field: YAMLField?) throws -> Precision? {
+        try field.map { field in
+            guard let precision = Precision(rawValue: try field.text()) else {
+                throw field.wrong(Precision.allCases.map(\.rawValue).joined(separator: " or "))
+            }
+            return precision
+        }
+    }
+
+    private func readStage(
+        _ field: YAMLField, seed: UInt64, precision: Precision, hasMixture: Bool
+    ) throws -> TrainingRecipe.Stage {
         let members = try field.members([
             "steps", "parts", "frames", "tokens", "clips", "learning_rate", "warmup",
             "constant_share", "weight_decay", "beta2", "repetition_share", "evaluate_every",
-            "mixture",
+            "mixture", "precision",
         ])
         guard let steps = members["steps"], let rate = members["learning_rate"],
             let size = members["frames"] ?? members["tokens"] ?? members["clips"]
@@ -93,7 +97,8 @@ struct TrainingRecipeReader {
             settings: settings, parts: try members["parts"]?.integer(in: 1...1024) ?? 2,
             partSize: try size.integer(in: smallest...1_000_000),
             mixture: try members["mixture"].map(readMixture) ?? [],
-            repetitionShare: try members["repetition_share"]?.number(in: 0...1) ?? 0)
+            repetitionShare: try members["repetition_share"]?.number(in: 0...1) ?? 0,
+            precision: try readPrecision(members["precision"]) ?? precision)
     }
 
     private func readMixture(_ field: YAMLField) throws -> [MixtureEntry] {

@@ -54,7 +54,7 @@ package struct TrainingRun {
                     VisionStage(
                         configuration, renderer: renderer, seed: recipe.seed,
                         parts: recipe.vision.parts, framesPerPart: recipe.vision.partSize,
-                        arithmetic: arithmetic),
+                        arithmetic: arithmetic(recipe.vision)),
                     recipe.vision)
             case .language:
                 trained = try train(
@@ -63,7 +63,7 @@ package struct TrainingRun {
                         parts: recipe.language.parts, tokensPerPart: recipe.language.partSize,
                         steps: recipe.language.settings.steps,
                         repetitionShare: recipe.language.repetitionShare,
-                        arithmetic: arithmetic), recipe.language)
+                        arithmetic: arithmetic(recipe.language)), recipe.language)
             case .features:
                 let vision = try CLIPVisionTransformer(
                     Weights(parameters: parameters, file: folder)["vision"],
@@ -81,7 +81,7 @@ package struct TrainingRun {
                     ResamplerStage(
                         configuration, clips: features, heldOut: heldOut, seed: recipe.seed,
                         parts: recipe.resampler.parts, clipsPerPart: recipe.resampler.partSize,
-                        arithmetic: arithmetic),
+                        arithmetic: arithmetic(recipe.resampler)),
                     recipe.resampler, behind: eye)
             case .visualTokens:
                 guard let features, let heldOut else { return false }
@@ -132,19 +132,20 @@ package struct TrainingRun {
             introduction: [
                 "A Flamingo (Alayrac et al., arXiv 2204.14198) that `wade train` made from nothing, on clips that wade rendered:",
                 "\(recipe.clips) for the resampler and the gated cross-attention, \(recipe.heldOutClips) others for the scores,",
-                "and clips of their own for the vision encoder. Linear layers multiplied in \(recipe.precision.rawValue). Vision",
-                "encoder and language model were trained first and then frozen.",
+                "and clips of their own for the vision encoder. Vision encoder and language model were trained first and then frozen.",
             ], isTrained: { _ in true },
             stages: stages.map { name, stage, unit in
                 TrainingCard.Stage(
-                    name: name, batch: "\(stage.parts) × \(stage.partSize) \(unit)",
+                    name: name,
+                    batch:
+                        "\(stage.parts) × \(stage.partSize) \(unit), \(stage.precision.rawValue)",
                     settings: stage.settings)
             }, history: log.history)
     }
 
-    /// How the stages compute while they train; the frozen parts look at clips in float32.
-    private var arithmetic: Arithmetic {
-        Arithmetic(precision: recipe.precision, allowsGradients: true)
+    /// How a stage computes while it trains; the frozen parts look at clips in float32.
+    private func arithmetic(_ stage: TrainingRecipe.Stage) -> Arithmetic {
+        Arithmetic(precision: stage.precision, allowsGradients: true)
     }
 
     private var tokenizerPath: String { folder + "/tokenizer.json" }
@@ -174,7 +175,7 @@ package struct TrainingRun {
         try FlamingoStage(
             trained, configuration, parameters: parameters, encoder: encoder, clips: clips,
             heldOut: heldOut, mixture: stage.mixture, seed: recipe.seed, parts: stage.parts,
-            clipsPerPart: stage.partSize, arithmetic: arithmetic)
+            clipsPerPart: stage.partSize, arithmetic: arithmetic(stage))
     }
 
     /// Trains a stage; what is thrown away after it is left out.

@@ -17,7 +17,10 @@ package struct ClipRenderer: Sendable {
 
     /// The clip of `seed` as `frames` pictures in the middles of equal parts of its time, as uniform sampling takes them. A square
     /// picture holds a scene of an aspect ratio that the seed draws, squeezed, as models see real films; any other size is seen as it is.
-    package func clip(seed: UInt64, frames: Int = 8, width: Int, height: Int) -> RenderedClip {
+    /// With `chosen`, indices of frames in their order, only these are finished and given; their pixels are the same as in the whole.
+    package func clip(
+        seed: UInt64, frames: Int = 8, chosen: [Int]? = nil, width: Int, height: Int
+    ) -> RenderedClip {
         precondition(
             frames > 0 && width >= 8 && height >= 8, "ClipRenderer: \(frames) of \(width)x\(height)"
         )
@@ -27,12 +30,15 @@ package struct ClipRenderer: Sendable {
         let ticks = plan.uniformTicks(frames)
         var pictures = ticks.map { studio.shoot(at: $0.time, width: width, height: height) }
         let tone = plan.light.tone(for: pictures)
-        for (index, tick) in ticks.enumerated() {
+        let shown = chosen ?? Array(ticks.indices)
+        let images = shown.map { index in
+            let tick = ticks[index]
             plan.light.finish(&pictures[index], tone: tone, at: tick.time, tick: tick.index)
+            return pictures[index].image()
         }
         return RenderedClip(
-            frames: pictures.map { $0.image() }, truth: plan.truth,
-            path: ticks.map { plan.point(at: $0.time) })
+            frames: images, truth: plan.truth,
+            path: shown.map { plan.point(at: ticks[$0].time) })
     }
 }
 

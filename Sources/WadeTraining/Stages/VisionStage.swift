@@ -13,8 +13,9 @@ package struct VisionStage: TrainingStage {
     private let renderer: ClipRenderer
     private let seed: UInt64
     private let clipsPerPart: Int
-    /// Frames taken of each clip; they share many words, so that more of them would be mistaken for each other.
+    /// Frames taken of each clip, out of so many; they share many words, so that more of them would be mistaken for each other.
     private static let framesPerClip = 2
+    private static let framesOfClip = 8
     /// Patches of each frame that look for their thumbnails.
     private static let patchesPerFrame = 2
     private static let temperature: Float = 0.06
@@ -69,10 +70,12 @@ package struct VisionStage: TrainingStage {
     /// Some frames of a clip with their words.
     private func pictures(ofClip seed: UInt64) -> [LabelledFrame] {
         let size = configuration.vision.imageSize
-        let clip = renderer.clip(seed: seed, width: size, height: size)
         var random = RandomStream(seed: seed, purpose: 11)
-        let chosen = random.shuffled(Array(clip.frames.indices)).prefix(Self.framesPerClip)
-        return chosen.sorted().map { LabelledFrame(clip, frame: $0) }
+        let chosen = random.shuffled(Array(0..<Self.framesOfClip)).prefix(Self.framesPerClip)
+        let clip = renderer.clip(
+            seed: seed, frames: Self.framesOfClip, chosen: chosen.sorted(), width: size,
+            height: size)
+        return clip.frames.indices.map { LabelledFrame(clip, frame: $0) }
     }
 
     private func loss(

@@ -46,6 +46,9 @@ package struct Trainer<Stage: TrainingStage> {
         self.stop = stop
     }
 
+    /// Every text length has some forty products of its own.
+    private static var keptProducts: Int { 32_768 }
+
     private var checkpointPath: String { "\(folder)/\(stage.name).checkpoint.safetensors" }
 
     /// The trained parameters, all steps done; nil when a stop was wished first (its checkpoint is written).
@@ -58,6 +61,7 @@ package struct Trainer<Stage: TrainingStage> {
         }
         let names = state.names
         let stage = self.stage
+        PrimitiveCache.keep(Self.keptProducts)
         let pool = WorkerPool<Job, Result<Gradients, any Error>>(
             workers: workers, inFlight: max(workers, stage.parts)
         ) { job in

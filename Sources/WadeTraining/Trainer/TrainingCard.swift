@@ -7,7 +7,7 @@ struct TrainingCard {
     /// A stage and what it trained on.
     struct Stage {
         let name: String
-        /// What a step sees, such as `4 × 16 clips`.
+        /// What a step sees and how, such as `4 × 16 clips, bfloat16`.
         let batch: String
         let settings: StageSettings
     }
