@@ -28,6 +28,10 @@ package struct VisualTokenCache: Sendable {
         self.folder = folder
         width = configuration.resampler.width
         embeddingWidth = configuration.vision.width
+        // What is not asked for is not mentioned, so that what is kept stays good.
+        let near = try pipeline.nearIdentical.map {
+            try JSONWriter.bytes(of: ["near_identical": .number($0)])
+        }
         recipe = Hexadecimal.sha256([
             Array("visual tokens \(Self.version)".utf8),
             Array(Program.numericsVersion.utf8),
@@ -37,7 +41,7 @@ package struct VisualTokenCache: Sendable {
             Array(try encoder.encode(configuration.vision)),
             Array(try encoder.encode(configuration.resampler)),
             try JSONWriter.bytes(of: pipeline.sampling.description),
-        ])
+        ] + [near].compactMap { $0 })
     }
 
     /// Whether it holds no clip, so that the first one will need a decoder.

@@ -166,14 +166,17 @@ package struct FlamingoAnnotator: Sendable {
             let images = sampled.frames.map(\.image)
             let size = preprocessing.imageSize
             let pixels = preprocessing.pixelValues(ofPictures: images)
-            let features = try model.features(
-                Tensor(pixels, shape: [images.count, 3, size, size]))
+            let frames = Tensor(pixels, shape: [images.count, 3, size, size])
+            let near = pipeline.nearIdentical.map { NearIdenticalFrames(images, within: $0) }
+            let features =
+                try near?.features(of: frames, by: model.features) ?? model.features(frames)
             let tokens = try model.visualTokens(ofFeatures: features)
             return .success(
                 EncodedClip(
                     tokens: tokens, video: AnnotationRecord.Video(metadata), span: span,
-                    frames: frames(sampled, digestOf: pixels),
-                    flags: sampled.flags.compactMap { .init(rawValue: $0.rawValue) },
+                    frames: self.frames(sampled, near, digestOf: pixels),
+                    flags: sampled.flags.compactMap { .init(rawValue: $0.rawValue) }
+                        + (near?.reusesAny == true ? [.framesReused] : []),
                     embedding: clipEmbedding(ofFeatures: features),
                     decodeMilliseconds: (decoded - start).milliseconds,
                     visionMilliseconds: (clock.now - decoded).milliseconds))
@@ -196,10 +199,14 @@ package struct FlamingoAnnotator: Sendable {
         return frames * (pixels + states)
     }
 
-    private func frames(_ sampled: SampledFrames, digestOf pixels: [Float])
-        -> AnnotationRecord.Frames
-    {
+    private func frames(
+        _ sampled: SampledFrames, _ near: NearIdenticalFrames?, digestOf pixels: [Float]
+    ) -> AnnotationRecord.Frames {
         var frames = AnnotationRecord.Frames()
+        // What the option did stands in the record: how many frames the vision encoder saw.
+        if let near {
+            frames.strategy = pipeline.sampling.strategy + ",encoded:\(near.encoded.count)"
+        }
         frames.requested = sampled.times.count
         frames.used = sampled.frames.count
         frames.failed = sampled.failed

@@ -16,6 +16,9 @@ package struct Pipeline: Sendable, Equatable {
     package var demonstrations: [Demonstration]
     /// Which frames are looked at; default 8, uniformly.
     package var sampling: FrameSampling
+    /// Frames that differ from one that was encoded by no more than this, on average over channels of 0...255, take its features;
+    /// nil, the default, spares only frames that are the same.
+    package var nearIdentical: Double?
     /// How a file is cut into clips; default not at all.
     package var segmentation: Segmentation
     /// How answers are generated; default greedily.

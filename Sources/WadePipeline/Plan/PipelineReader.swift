@@ -43,6 +43,7 @@ struct PipelineReader {
             decoding: decoding?.decoding ?? Decoding(),
             customID: try members["output"].map(readCustomID) ?? "")
         pipeline.retrieval = retrieval
+        pipeline.nearIdentical = try members["sampling"].flatMap(readNearIdentical)
         if let field = members["confidence"] {
             pipeline.confidence = try Confidence(field)
             let most = retrieval?.count ?? .max
@@ -142,11 +143,11 @@ struct PipelineReader {
     }
 
     private func readSampling(_ field: YAMLField) throws(PipelineError) -> FrameSampling {
-        let members = try field.members(["uniform", "fps", "at_most", "times"])
+        let members = try field.members(["uniform", "fps", "at_most", "times", "near_identical"])
         if let limit = members["at_most"], members["fps"] == nil {
             throw limit.wrong("`at_most` beside `fps` only")
         }
-        guard members.filter({ $0.key != "at_most" }).count == 1 else {
+        guard members.filter({ !["at_most", "near_identical"].contains($0.key) }).count == 1 else {
             throw field.wrong("one of `uniform`, `fps`, `times`")
         }
         if let count = members["uniform"] {
@@ -165,6 +166,13 @@ struct PipelineReader {
             throw field.wrong("1 to 4096 ascending times in seconds")
         }
         return .times(times)
+    }
+
+    private func readNearIdentical(_ field: YAMLField) throws(PipelineError) -> Double? {
+        guard let limit = try field.members(["uniform", "fps", "at_most", "times", "near_identical"])[
+            "near_identical"]
+        else { return nil }
+        return try limit.number(in: 0...255)
     }
 
     private func readSegmentation(_ field: YAMLField) throws(PipelineError) -> Segmentation {

@@ -65,6 +65,9 @@ package struct Recipe: Sendable, Equatable {
         if let format = task.format { further.append(format.description) }
         let retrieval = demonstrations.isEmpty ? nil : pipeline.retrieval
         if let retrieval { further.append(retrieval.description) }
+        if let limit = pipeline.nearIdentical {
+            further.append(["near_identical": .number(limit)])
+        }
         var parts = [try JSONWriter.bytes(of: content)]
         for value in further { parts.append(try JSONWriter.bytes(of: value)) }
         id = String(Hexadecimal.text(Hexadecimal.sha256(parts)).prefix(16))

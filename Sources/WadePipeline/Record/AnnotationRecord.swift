@@ -35,6 +35,7 @@ package struct AnnotationRecord: Sendable, Equatable {
         case clockFixed = "clock_fixed"
         case demosMissing = "demos_missing"
         case framesMissing = "frames_missing"
+        case framesReused = "frames_reused"
         case interlaced
         case repeatGuard = "repeat_guard"
         case shortClip = "short_clip"

@@ -243,7 +243,9 @@ struct RecordJournal: ~Copyable {
         record.clip.start = clip.span.start
         record.clip.end = clip.span.end
         record.frames = clip.frames
-        record.frames.strategy = plan.pipeline.sampling.strategy
+        if record.frames.strategy.isEmpty {
+            record.frames.strategy = plan.pipeline.sampling.strategy
+        }
         record.flags = Array(Set(clip.flags)).sorted()
         let isLossy = clip.frames.failed > 0 || clip.flags.contains(where: \.isLoss)
         record.status = isLossy ? .degraded : .ok
