@@ -32,16 +32,17 @@ package struct VisualTokenCache: Sendable {
         let near = try pipeline.nearIdentical.map {
             try JSONWriter.bytes(of: ["near_identical": .number($0)])
         }
-        recipe = Hexadecimal.sha256([
-            Array("visual tokens \(Self.version)".utf8),
-            Array(Program.numericsVersion.utf8),
-            Array(Arithmetic(precision: pipeline.precision).version.utf8),
-            Array(FFmpegVersion.built.utf8), Array(weightsSHA256.utf8),
-            Array(configuration.family.rawValue.utf8),
-            Array(try encoder.encode(configuration.vision)),
-            Array(try encoder.encode(configuration.resampler)),
-            try JSONWriter.bytes(of: pipeline.sampling.description),
-        ] + [near].compactMap { $0 })
+        recipe = Hexadecimal.sha256(
+            [
+                Array("visual tokens \(Self.version)".utf8),
+                Array(Program.numericsVersion.utf8),
+                Array(Arithmetic(precision: pipeline.precision).version.utf8),
+                Array(FFmpegVersion.built.utf8), Array(weightsSHA256.utf8),
+                Array(configuration.family.rawValue.utf8),
+                Array(try encoder.encode(configuration.vision)),
+                Array(try encoder.encode(configuration.resampler)),
+                try JSONWriter.bytes(of: pipeline.sampling.description),
+            ] + [near].compactMap { $0 })
     }
 
     /// Whether it holds no clip, so that the first one will need a decoder.

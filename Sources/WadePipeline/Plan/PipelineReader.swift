@@ -142,8 +142,10 @@ struct PipelineReader {
         return template
     }
 
+    private static let samplingNames = ["uniform", "fps", "at_most", "times", "near_identical"]
+
     private func readSampling(_ field: YAMLField) throws(PipelineError) -> FrameSampling {
-        let members = try field.members(["uniform", "fps", "at_most", "times", "near_identical"])
+        let members = try field.members(Self.samplingNames)
         if let limit = members["at_most"], members["fps"] == nil {
             throw limit.wrong("`at_most` beside `fps` only")
         }
@@ -169,10 +171,7 @@ struct PipelineReader {
     }
 
     private func readNearIdentical(_ field: YAMLField) throws(PipelineError) -> Double? {
-        guard let limit = try field.members(["uniform", "fps", "at_most", "times", "near_identical"])[
-            "near_identical"]
-        else { return nil }
-        return try limit.number(in: 0...255)
+        try field.members(Self.samplingNames)["near_identical"]?.number(in: 0...255)
     }
 
     private func readSegmentation(_ field: YAMLField) throws(PipelineError) -> Segmentation {
