@@ -69,7 +69,9 @@ struct AskCommand: ParsableCommand {
         }
         let annotator = try FlamingoAnnotator(
             bundle: bundle, pipeline: plan, decoders: DecoderPool(capacity: 1), cache: kept)
-        let result = annotator.answer(task, about: video)
+        let shots = try plan.shots.map { try ShotTable($0) }
+        try shots?.requireShots(of: video)
+        let result = annotator.answer(task, about: video, shots: shots)
         for complaint in folder?.complaints ?? [] {
             FileHandle.standardError.write(Data("wade: \(complaint)\n".utf8))
         }

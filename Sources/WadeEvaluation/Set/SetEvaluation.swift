@@ -70,6 +70,11 @@ package struct SetEvaluation {
                 found: "a pipeline that cuts files into clips",
                 expected: "segmentation: whole, since labels are about whole files")
         }
+        guard pipeline.shots == nil else {
+            throw .request(
+                found: "a pipeline with `shots`",
+                expected: "one without: only annotate and ask answer behind them")
+        }
         try checkLabels()
         // A query may be in the pool, and is never its own demonstration.
         var counts: [PathBytes: Int] = [:]

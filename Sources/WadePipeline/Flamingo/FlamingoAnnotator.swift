@@ -18,6 +18,7 @@ package struct FlamingoAnnotator: Sendable {
     private var prompts: [String: TaskPrompts] = [:]
     /// The tasks whose demonstrations are chosen for each clip.
     private var retrieved: [String: RetrievedPrompts] = [:]
+    private let shotPrompts: ShotPrompts
 
     /// Loads `bundle` and runs the demonstrations of every task through it, once; `decoders` open the files whose visual tokens are
     /// not in `cache`. `batch` answers at most are generated at once, and none of them depends on that.
@@ -39,6 +40,7 @@ package struct FlamingoAnnotator: Sendable {
         model = try bundle.model(arithmetic)
         let tokenizer = try bundle.tokenizer()
         stage = try AnswerStage(model, tokenizer, pipeline)
+        shotPrompts = ShotPrompts(model, tokenizer)
         let clips = try encodeDemonstrations()
         let prefixes = SharedPrefixes(model, tokenizer)
         for task in pipeline.tasks {
@@ -67,16 +69,21 @@ package struct FlamingoAnnotator: Sendable {
             batch: batch, encode: { self.encode($0, $1) }, answer: { self.answers($0) })
     }
 
-    /// The answer about one whole file, as a record would have it.
+    /// The answer about one whole file, as a record would have it; behind its shots where `shots` has them.
     package func answer(
-        _ task: AnnotationTask, about path: PathBytes
+        _ task: AnnotationTask, about path: PathBytes, shots: ShotTable? = nil
     ) -> Result<ClipAnswer, ClipFailure> {
         let source = source(of: path)
-        return encode(path, source).flatMap { clip in
+        let clip =
+            source.flatMap { source in
+                shots.map { annotator.encode(source, nil, shots: $0) }
+            } ?? encode(path, source)
+        return clip.flatMap { clip in
             answers([
                 ClipQuestion(
                     tokens: clip.tokens, framesDigest: clip.frames.digest, task: task,
-                    embedding: clip.embedding, contentID: source?.identity.text ?? "")
+                    embedding: clip.embedding, contentID: source?.identity.text ?? "",
+                    shots: clip.shots)
             ])[0]
         }
     }
@@ -119,7 +126,7 @@ package struct FlamingoAnnotator: Sendable {
 
     /// The file at `path` with its content, where a cache or a pool of demonstrations needs to know that.
     private func source(of path: PathBytes) -> ClipSource? {
-        guard cache != nil || pipeline.retrieval != nil,
+        guard cache != nil || pipeline.retrieval != nil || pipeline.shots != nil,
             let identity = try? ContentIdentity.read(path, known: { _ in nil })
         else { return nil }
         return ClipSource(path: path, relativePath: path, identity: identity)
@@ -253,7 +260,9 @@ package struct FlamingoAnnotator: Sendable {
         for question in questions {
             chosen.append(
                 Result {
-                    let behind = try prompts(for: question)
+                    var behind = try prompts(for: question)
+                    behind.prompts = try shotPrompts.prompts(
+                        behind.prompts, with: question.shots)
                     let place = asks.count
                     for prompt in [behind.prompts.prompt] + behind.prompts.reordered {
                         asks.append(

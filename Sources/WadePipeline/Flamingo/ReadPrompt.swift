@@ -11,6 +11,8 @@ struct ReadPrompt: Sendable {
     var earlier: [Int]
     /// The ids of the query, up to the answer.
     var query: [Int]
+    /// The words of both.
+    var words: (prefix: String, query: String)
 
     /// The state after the demonstrations for a query that sees `media`.
     func seeing(_ media: Media) -> TextSequence { sequence.continued(with: media) }
@@ -44,6 +46,7 @@ struct PromptReader: Sendable {
         var sequence = model.sequence(media: model.media(clips))
         if count > 0 { _ = try model(Array(whole[..<count]), sequence: &sequence) }
         return ReadPrompt(
-            sequence: sequence, earlier: Array(whole[..<count]), query: Array(whole[count...]))
+            sequence: sequence, earlier: Array(whole[..<count]), query: Array(whole[count...]),
+            words: (prompt.prefix, prompt.query))
     }
 }

@@ -83,7 +83,8 @@ final class SharedPrefixes: Sendable {
         }
         let end = ends.last ?? 0
         return ReadPrompt(
-            sequence: sequence, earlier: Array(whole[..<end]), query: Array(whole[end...]))
+            sequence: sequence, earlier: Array(whole[..<end]), query: Array(whole[end...]),
+            words: (prompt.prefix, prompt.query))
     }
 
     private func use(_ key: Key) -> TextSequence? {

@@ -82,6 +82,7 @@ final class SharedPrompts: Sendable {
         let count = min(zip(start, whole).prefix { $0 == $1 }.count, max(whole.count - 1, 0))
         guard Array(whole[..<count]) == known.earlier else { return nil }
         return ReadPrompt(
-            sequence: known.sequence, earlier: known.earlier, query: Array(whole[count...]))
+            sequence: known.sequence, earlier: known.earlier, query: Array(whole[count...]),
+            words: (prompt.prefix, prompt.query))
     }
 }

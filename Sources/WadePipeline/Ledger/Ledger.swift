@@ -28,6 +28,8 @@ package struct Ledger: Sendable {
         var isRemoved: Bool
         /// Where the file was.
         var path: UInt64
+        /// Hash of `demos.set_id`: what stood before the question.
+        var set: UInt64
     }
 
     private(set) var entries: [LedgerKey: Entry] = [:]
@@ -106,7 +108,7 @@ package struct Ledger: Sendable {
             offset: offset, length: length, sequence: line.sequence, clipCount: line.clipCount,
             failures: line.isError ? earlier + 1 : 0, failure: line.failure, version: line.version,
             isError: line.isError, isRetryable: line.isRetryable,
-            isRemoved: line.isRemoved, path: line.path)
+            isRemoved: line.isRemoved, path: line.path, set: line.set)
     }
 
     /// The hash of the content that the file at `path` had when it had this size and time; nil when no record says.

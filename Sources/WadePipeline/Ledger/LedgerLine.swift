@@ -11,6 +11,8 @@ struct LedgerLine {
     var path: UInt64 = 0
     /// Hash of path, size and time of last change.
     var place: UInt64 = 0
+    /// Hash of `demos.set_id`, as `PathIdentity.hash` computes it.
+    var set: UInt64 = 0
     /// Number of clips that the file was cut into.
     var clipCount = 1
     /// Number of the line.
@@ -49,6 +51,8 @@ struct LedgerLine {
                 seen += readClip(&scan)
             } else if scan.equals(name, "error") {
                 readError(&scan)
+            } else if scan.equals(name, "demos") {
+                readDemonstrations(&scan)
             } else if scan.equals(name, "video") {
                 seen += readVideo(&scan)
             } else {
@@ -100,6 +104,15 @@ struct LedgerLine {
             found = 1
         }
         return found
+    }
+
+    private mutating func readDemonstrations(_ scan: inout LineScan) {
+        scan.members { name, scan in
+            guard scan.equals(name, "set_id"), let text = scan.string() else {
+                return scan.skipValue()
+            }
+            set = scan.hash(text)
+        }
     }
 
     private mutating func readError(_ scan: inout LineScan) {

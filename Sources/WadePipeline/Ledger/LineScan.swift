@@ -84,6 +84,12 @@
             littleEndian: unsafe UnsafeRawPointer(base + at).loadUnaligned(as: UInt64.self))
     }
 
+    /// A copy of the bytes at `place`.
+    func bytes(at place: Range<Int>) -> [UInt8] {
+        precondition(place.lowerBound >= 0 && place.upperBound <= count)
+        return unsafe Array(UnsafeBufferPointer(rebasing: bytes[place]))
+    }
+
     /// Whether the bytes at `place` are `text`.
     func equals(_ place: Range<Int>, _ text: [UInt8]) -> Bool {
         guard place.count == text.count, place.upperBound <= count else { return false }

@@ -82,6 +82,9 @@ package struct PromptTemplate: Sendable, Equatable {
         return PromptTemplate(text: head + answerMark + tail, head: head, tail: tail)
     }
 
+    /// Whether there is an `<image>`.
+    var showsClip: Bool { Self.split(head, at: Self.imageToken).count == 2 }
+
     /// A demonstration; without a clip its `<image>` is left out, which is OpenFlamingo's zero-shot prompt.
     package func demonstration(question: String, answer: String, hasClip: Bool) -> String {
         let filled = query(question: question) + answer + tail
@@ -92,6 +95,13 @@ package struct PromptTemplate: Sendable, Equatable {
     /// The words up to the answer.
     package func query(question: String) -> String {
         Self.split(head, at: Self.questionMark).joined(separator: question)
+    }
+
+    /// An answer that another program may have written, without the tokens that would show a clip or end an example.
+    static func plain(_ answer: String) -> String {
+        [imageToken, endOfChunkToken].reduce(answer) { text, token in
+            split(text, at: token).joined(separator: " ")
+        }
     }
 
     /// The parts of `text` between the places where `mark` stands.

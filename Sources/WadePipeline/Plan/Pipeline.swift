@@ -29,6 +29,8 @@ package struct Pipeline: Sendable, Equatable {
     package var confidence = Confidence()
     /// How each clip's demonstrations are chosen out of `demonstrations`, which are a pool then; nil when every prompt has all.
     package var retrieval: DemonstrationRetrieval?
+    /// An earlier pass over the shots of the same videos, whose answers stand before every question; nil for a pass of its own.
+    package var shots: ShotSource?
 
     /// The demonstrations that answer `task`, in the order of the prompt or of the pool.
     package func demonstrations(for task: AnnotationTask) -> [Demonstration] {

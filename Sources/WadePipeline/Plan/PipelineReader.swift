@@ -23,8 +23,8 @@ struct PipelineReader {
     /// The pipeline.
     func read() throws(PipelineError) -> Pipeline {
         let members = try root.members([
-            "name", "model", "precision", "tasks", "demonstrations", "sampling", "segmentation",
-            "decoding", "confidence", "output",
+            "name", "model", "precision", "tasks", "demonstrations", "shots", "sampling",
+            "segmentation", "decoding", "confidence", "output",
         ])
         guard let tasks = members["tasks"] else {
             throw root.wrong("`tasks`, a list", found: "no `tasks`")
@@ -51,6 +51,19 @@ struct PipelineReader {
                 field, tasks: readTasks,
                 count: { min(most, pipeline.demonstrations(for: $0).count) },
                 clips: { pipeline.demonstrations(for: $0).filter { $0.clip != nil }.count })
+        }
+        if let field = members["shots"] {
+            pipeline.shots = try ShotSource(field, folder: folder)
+            guard pipeline.segmentation == .whole else {
+                throw field.wrong(
+                    "`segmentation: whole` beside `shots`, which are those of whole files",
+                    found: "`shots` in a pipeline that cuts files itself")
+            }
+            guard !pipeline.confidence.isCalibrated else {
+                throw field.wrong(
+                    "no `calibrate` beside `shots`: demonstrations have none to be answered behind",
+                    found: "`shots` beside `confidence: {calibrate: true}`")
+            }
         }
         return pipeline
     }

@@ -65,6 +65,7 @@ package struct Recipe: Sendable, Equatable {
         if let format = task.format { further.append(format.description) }
         let retrieval = demonstrations.isEmpty ? nil : pipeline.retrieval
         if let retrieval { further.append(retrieval.description) }
+        if let shots = pipeline.shots { further.append(shots.description) }
         if let limit = pipeline.nearIdentical {
             further.append(["near_identical": .number(limit)])
         }
@@ -75,7 +76,9 @@ package struct Recipe: Sendable, Equatable {
             demonstrations.isEmpty
             ? "" : String(Hexadecimal.text(Hexadecimal.sha256([set])).prefix(16))
         demonstrationIDs = retrieval == nil ? demonstrations.map(\.id) : []
-        policy = demonstrations.isEmpty ? .none : retrieval == nil ? .fixed : .rices
+        policy =
+            demonstrations.isEmpty
+            ? (pipeline.shots == nil ? .none : .shots) : retrieval == nil ? .fixed : .rices
     }
 
     /// The content hashes of all demonstrations' files; throws `file` when one cannot be read.

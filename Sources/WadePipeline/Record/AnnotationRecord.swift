@@ -27,7 +27,7 @@ package struct AnnotationRecord: Sendable, Equatable {
 
     /// How the demonstrations of a prompt were chosen.
     package enum DemonstrationPolicy: String, Sendable, CaseIterable {
-        case none, fixed, random, rices
+        case none, fixed, random, rices, shots
     }
 
     /// What can be said about an answer besides its text; a closed list, sorted on the line.
@@ -39,6 +39,8 @@ package struct AnnotationRecord: Sendable, Equatable {
         case interlaced
         case repeatGuard = "repeat_guard"
         case shortClip = "short_clip"
+        case shotsMissing = "shots_missing"
+        case shotsThinned = "shots_thinned"
         case sizeChanged = "size_changed"
         case toneMapped = "tone_mapped"
         case truncatedFile = "truncated_file"

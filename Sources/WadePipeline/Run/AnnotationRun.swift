@@ -96,6 +96,7 @@ package struct AnnotationRun<Tokens: Sendable> {
     /// When a stop is wished they finish what they have in hand, and no more.
     private func clips(_ annotator: Annotator<Tokens>) -> WorkerPool<ClipJob, Clip> {
         let (tasks, workers, stop) = (plan.pipeline.tasks, plan.settings.workers, stop)
+        let shots = plan.shots
         // A batch in the hands of every worker, and one that gathers.
         let together = (annotator.batch + tasks.count - 1) / max(tasks.count, 1)
         return WorkerPool(
@@ -106,7 +107,7 @@ package struct AnnotationRun<Tokens: Sendable> {
             isStopped: { stop.reason != nil }
         ) { job in
             guard job.needsEncoding, let source = job.source else { return Clip(job: job) }
-            let encoded = annotator.encode(source, job.span)
+            let encoded = annotator.encode(source, job.span, shots: shots)
             return Clip(job: job, encoded: encoded, change: source.identity.change(at: source.path))
         }
     }
@@ -121,7 +122,7 @@ package struct AnnotationRun<Tokens: Sendable> {
                 ClipQuestion(
                     tokens: encoded.tokens, framesDigest: encoded.frames.digest,
                     task: tasks[line.task], embedding: encoded.embedding,
-                    contentID: clip.job.identity?.text ?? "")
+                    contentID: clip.job.identity?.text ?? "", shots: encoded.shots)
             }
         }
         let answers = annotator.answer(questions)

@@ -34,6 +34,8 @@ package struct EncodedClip<Tokens: Sendable>: Sendable {
     package var embedding: [Float] = []
     /// Whether an earlier run encoded it.
     package var isCached = false
+    /// The shots of the video, which stand before every question about it.
+    package var shots: [SeenShot<Tokens>] = []
 
     /// An encoded clip.
     package init(
@@ -52,6 +54,14 @@ package struct EncodedClip<Tokens: Sendable>: Sendable {
     }
 }
 
+/// A shot as the language model takes it.
+package struct SeenShot<Tokens: Sendable>: Sendable {
+    /// What was said about it.
+    package var shot: AnsweredShot
+    /// Its visual tokens.
+    package var tokens: Tokens
+}
+
 /// One task about one clip.
 package struct ClipQuestion<Tokens: Sendable>: Sendable {
     /// The clip's visual tokens.
@@ -64,6 +74,8 @@ package struct ClipQuestion<Tokens: Sendable>: Sendable {
     package var embedding: [Float] = []
     /// `video.content_id` of the clip's file, which is no demonstration for itself.
     package var contentID = ""
+    /// The shots that stand before the question.
+    package var shots: [SeenShot<Tokens>] = []
 }
 
 /// What the language model said; the run makes `output.text` of it.
@@ -122,5 +134,38 @@ package struct Annotator<Tokens: Sendable>: Sendable {
         self.batch = batch
         self.encode = encode
         self.answer = answer
+    }
+}
+
+extension Annotator {
+    /// A clip's visual tokens with those of its video's shots as `table` has them. A shot that cannot be looked at fails the clip: its
+    /// answer would not be the one that the record's key stands for.
+    package func encode(_ source: ClipSource, _ span: ClipSpan?, shots table: ShotTable?) -> Result<
+        EncodedClip<Tokens>, ClipFailure
+    > {
+        let whole = encode(source, span)
+        guard let table, let choice = table.choice(of: source.identity.digest) else { return whole }
+        do throws(ClipFailure) {
+            var clip = try whole.get()
+            for shot in try table.shots(choice) {
+                let seen: EncodedClip<Tokens>
+                do throws(ClipFailure) {
+                    seen = try encode(source, shot.span).get()
+                } catch {
+                    var failure = error
+                    failure.message = "shot \(shot.index): \(error.message)"
+                    throw failure
+                }
+                clip.shots.append(SeenShot(shot: shot, tokens: seen.tokens))
+                clip.flags += seen.flags
+                clip.isCached = clip.isCached && seen.isCached
+                clip.decodeMilliseconds += seen.decodeMilliseconds
+                clip.visionMilliseconds += seen.visionMilliseconds
+            }
+            clip.flags += choice.flags
+            return .success(clip)
+        } catch {
+            return .failure(error)
+        }
     }
 }

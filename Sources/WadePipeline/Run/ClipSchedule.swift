@@ -60,6 +60,8 @@ struct ClipSchedule {
     private let ledger: Ledger
     /// Contents met in this run, by the key of their first clip, with their number of clips.
     private var met: [LedgerKey: Int] = [:]
+    /// The file at hand, if it is a copy of one that is answered later in this run.
+    private var postponed: Set<PathBytes> = []
     /// Lines not written because they failed too often.
     private(set) var parked = 0
     /// Files left to the next run.
@@ -99,7 +101,11 @@ struct ClipSchedule {
         case .identified(let identity, let spans):
             jobs = self.jobs(for: intaken.file, identity, spans: spans, failure: nil)
         }
-        if jobs.isEmpty { done += 1 }
+        if postponed.remove(intaken.file.path) != nil {
+            deferred += 1
+        } else if jobs.isEmpty {
+            done += 1
+        }
         switch intaken.outcome {
         case .failed(_, nil), .unread, .parked: return jobs
         default: return jobs + removals(for: intaken.file)
@@ -195,7 +201,7 @@ struct ClipSchedule {
             isCopy
             ? plan.key(identity.digest, index: index, task: task, copy: file.relativePath)
             : original
-        switch ledger.verdict(on: key, retries: plan.settings.retries) {
+        switch plan.verdict(on: key, identity.digest, task: task, ledger) {
         case .done:
             if ledger.entries[key]?.isError == false { hasEarlierAnswers = true }
             return nil
@@ -203,6 +209,14 @@ struct ClipSchedule {
             parked += 1
             return nil
         case .missing, .failed:
+            // The original, which another file has, comes later in this run: its copies are left to the next one.
+            if isCopy, plan.shots != nil,
+                met[plan.key(identity.digest, index: 0, task: task)] == nil,
+                plan.verdict(on: original, identity.digest, task: task, ledger) == .missing
+            {
+                postponed.insert(file.path)
+                return nil
+            }
             return ClipJob.Line(task: task, key: key, copyOf: isCopy ? original : nil)
         }
     }

@@ -5,7 +5,7 @@ import WadeVideo
 struct IntakenFile: Sendable {
     /// What became of it.
     enum Outcome: Sendable {
-        /// It has just been changed; the next run will take it.
+        /// It has just been changed, or the pass over its shots has yet to come; the next run will take it.
         case deferred
         /// It was found and has been deleted since.
         case gone
@@ -51,6 +51,9 @@ struct FileIntake: Sendable {
             let identity = try ContentIdentity.read(
                 file.path, known: { ledger.content(of: file.relativePath, status: $0) },
                 seconds: plan.settings.fileTimeout, stop: stop)
+            if plan.isWaitingForShots(identity.digest) {
+                return IntakenFile(file: file, outcome: .deferred)
+            }
             return IntakenFile(file: file, outcome: spans(of: file, identity))
         } catch  where error.code == .changedWhileReading && !file.isArgument {
             return IntakenFile(file: file, outcome: .deferred)
@@ -126,6 +129,31 @@ extension RunPlan {
             content: content, index: index, boundary: pipeline.segmentation.boundary.rawValue,
             task: pipeline.tasks[task].id, recipe: recipes[task].id, copy: copy
         ).key
+    }
+
+    /// Whether the file with `content` has to wait until the earlier pass has answered about its shots.
+    func isWaitingForShots(_ content: [UInt8]) -> Bool {
+        shots.map { $0.choice(of: content) == nil } ?? false
+    }
+
+    /// `demos.set_id` of a record about `content`: what stands before the question.
+    func setID(_ content: [UInt8]?, task: Int) -> String {
+        let own = recipes[task].demonstrationsID
+        guard let content, let choice = shots?.choice(of: content) else { return own }
+        return choice.setID(demonstrations: own)
+    }
+
+    /// What `ledger` says about the record under `key`, of the task numbered `task` about `content`. One that was answered behind other
+    /// shots is replaced: its key stays, so that readers find one answer, the latest.
+    func verdict(on key: LedgerKey, _ content: [UInt8], task: Int, _ ledger: Ledger)
+        -> Ledger.Verdict
+    {
+        if shots != nil, let entry = ledger.entries[key],
+            entry.set != PathIdentity.hash(Array(setID(content, task: task).utf8))
+        {
+            return .missing
+        }
+        return ledger.verdict(on: key, retries: settings.retries)
     }
 
     /// What `ledger` says about the task numbered `task` of a file whose bytes take too long to read; `missing` when it has changed since.

@@ -43,6 +43,9 @@ struct RecordJournal: ~Copyable {
             record.status = .error
             record.error = AnnotationRecord.Failure(failure)
         }
+        if let choice = job.identity.flatMap({ plan.shots?.choice(of: $0.digest) }) {
+            record.demonstrations.ids += choice.ids
+        }
         try append(record, key: line.key)
     }
 
@@ -199,7 +202,7 @@ struct RecordJournal: ~Copyable {
         record.task.question = task.question
         record.task.questionID = task.questionID
         record.task.choices = task.answerChoices
-        record.demonstrations.setID = recipe.demonstrationsID
+        record.demonstrations.setID = plan.setID(job.identity?.digest, task: line.task)
         record.demonstrations.policy = recipe.policy
         record.demonstrations.ids = recipe.demonstrationIDs
         record.model.name = plan.model.name

@@ -87,6 +87,9 @@ package struct RunForecast: Sendable {
             }
             return (.todo, "not in the output under this path, size and time")
         }
+        if plan.isWaitingForShots(content) {
+            return (.deferred, "not all of its shots are in the output of the earlier pass yet")
+        }
         let verdicts = plan.pipeline.tasks.indices.map { task in
             verdict(on: content, task: task, file, plan, ledger)
         }
@@ -120,9 +123,9 @@ package struct RunForecast: Sendable {
             let first = plan.key(content, index: 0, task: task, copy: copy)
             guard let entry = ledger.entries[first] else { continue }
             let verdicts = (0..<entry.boundedClipCount).map { index in
-                ledger.verdict(
-                    on: plan.key(content, index: index, task: task, copy: copy),
-                    retries: plan.settings.retries)
+                plan.verdict(
+                    on: plan.key(content, index: index, task: task, copy: copy), content,
+                    task: task, ledger)
             }
             return [.missing, .failed, .parked].first { verdicts.contains($0) } ?? .done
         }

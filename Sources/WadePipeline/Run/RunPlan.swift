@@ -71,6 +71,8 @@ package struct RunPlan: Sendable {
     package private(set) var findings: Findings
     /// The tasks that are asked about each file, by its path; every task about every file when nil.
     var asked: [PathBytes: [Int]]?
+    /// What an earlier pass said about the shots of the files; nil where the pipeline wants none.
+    package let shots: ShotTable?
     /// How the run works.
     package let settings: RunSettings
     /// The run's id, a UUID of version 7.
@@ -95,6 +97,7 @@ package struct RunPlan: Sendable {
                 try Recipe(pipeline, task: task, model: model, contents: contents))
         }
         self.recipes = recipes
+        shots = try pipeline.shots.map { (source) throws(PipelineError) in try ShotTable(source) }
         runID = Self.makeRunID()
         host = Host.name
         paths = Set(findings.files.map { PathIdentity($0.relativePath).pathHash })

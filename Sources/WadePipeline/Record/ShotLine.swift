@@ -1,0 +1,139 @@
+//! What a second pass needs of a line about a shot, read without decoding it.
+internal import WadeVideo
+
+/// The few members of a record that say which shot it is about and what was answered. The scan trusts lines that Wade wrote, as
+/// `LedgerLine` does; others are read in full and spelled anew.
+struct ShotLine {
+    /// The record's `recipe_id`, by its digits.
+    private(set) var recipe: UInt64 = 0
+    /// Hash of the content; `none` when it could not be read.
+    private(set) var content = LedgerKey.none
+    /// Position among the file's clips, and their number.
+    private(set) var index = 0, count = 1
+    /// Number of the line.
+    private(set) var sequence = 0
+    /// The task's id.
+    private(set) var task = ""
+    /// Whether there is an answer that says something.
+    private(set) var isAnswer = false
+    /// Whether the line takes a record back.
+    private(set) var isRemoved = false
+    /// Hash of all that a prompt takes of the record: the span, the question and the answer.
+    private(set) var digest: UInt64 = 0
+
+    private static let none = 0..<0
+
+    /// The line that `scan` stands at the start of; throws `record` when it is no annotation record.
+    init(_ scan: LineScan) throws(PipelineError) {
+        if let line = ShotLine(spelled: scan) {
+            self = line
+            return
+        }
+        let record = try AnnotationRecord(line: scan.all)
+        let spelled = try record.line().dropLast()
+        let line = unsafe spelled.withUnsafeBufferPointer { buffer in
+            ShotLine(spelled: unsafe LineScan(buffer))
+        }
+        guard let line else {
+            throw .record(
+                field: "key", found: "another spelling", expected: "a record as wade writes it")
+        }
+        self = line
+    }
+
+    private init?(spelled line: LineScan) {
+        var scan = line
+        var seen = 0
+        var parts: [Range<Int>] = []
+        var text = Self.none
+        var isGood = false
+        guard scan.accept(0x7B) else { return nil }
+        while let name = scan.name() {
+            if scan.equals(name, "clip") {
+                let start = scan.position
+                readClip(&scan)
+                parts.append(start..<scan.position)
+                seen += 1
+            } else if scan.equals(name, "output") {
+                scan.members { name, scan in
+                    guard scan.equals(name, "text"), let found = scan.string() else {
+                        return scan.skipValue()
+                    }
+                    text = found
+                }
+                parts.append(text)
+                seen += 1
+            } else if scan.equals(name, "recipe_id") {
+                guard let place = scan.string() else { return nil }
+                recipe = scan.hash(place)
+                seen += 1
+            } else if scan.equals(name, "run") {
+                scan.members { name, scan in
+                    guard scan.equals(name, "seq"), let number = scan.integer() else {
+                        return scan.skipValue()
+                    }
+                    sequence = number
+                }
+                seen += 1
+            } else if scan.equals(name, "schema") {
+                guard let place = scan.string(), scan.equals(place, "wade.annotation/1") else {
+                    return nil
+                }
+                seen += 1
+            } else if scan.equals(name, "status") {
+                guard let place = scan.string() else { return nil }
+                isGood = scan.equals(place, "ok") || scan.equals(place, "degraded")
+                isRemoved = scan.equals(place, "removed")
+                seen += 1
+            } else if scan.equals(name, "task") {
+                let start = scan.position
+                readTask(&scan)
+                parts.append(start..<scan.position)
+                seen += 1
+            } else if scan.equals(name, "video") {
+                readVideo(&scan)
+                seen += 1
+            } else {
+                scan.skipValue()
+            }
+            guard scan.accept(0x2C) else { break }
+        }
+        guard seen == 8, scan.accept(0x7D), scan.isAtEnd, (0..<Segmentation.mostSpans) ~= index,
+            index < count
+        else { return nil }
+        isAnswer = isGood && !text.isEmpty
+        let hash = Hexadecimal.sha256(parts.map { scan.bytes(at: $0) })
+        digest = hash.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private mutating func readClip(_ scan: inout LineScan) {
+        scan.members { name, scan in
+            if scan.equals(name, "index") {
+                index = scan.integer() ?? -1
+            } else if scan.equals(name, "count") {
+                count = scan.integer() ?? 0
+            } else {
+                scan.skipValue()
+            }
+        }
+    }
+
+    private mutating func readTask(_ scan: inout LineScan) {
+        scan.members { name, scan in
+            guard scan.equals(name, "id"), let place = scan.string() else {
+                return scan.skipValue()
+            }
+            let quoted = [0x22] + scan.bytes(at: place) + [0x22]
+            task = (try? JSONReader.read(quoted))?.text ?? ""
+        }
+    }
+
+    private mutating func readVideo(_ scan: inout LineScan) {
+        scan.members { name, scan in
+            guard scan.equals(name, "content_id"), let text = scan.string() else {
+                return scan.skipValue()
+            }
+            content = text.count == 71 ? scan.key(text.dropFirst(7)) ?? .none : .none
+        }
+    }
+}
