@@ -10,7 +10,7 @@ struct ShotRunTests {
             let ids: [String]
             let policy: String
         }
-        struct Output: Decodable { let raw: String }
+        struct Output: Decodable { let text: String }
         struct Video: Decodable { let path: String }
         let demos: Demonstrations
         let flags: [String]
@@ -107,7 +107,7 @@ struct ShotRunTests {
             "cd \"$1\"; \"$0\" ask in/a.y4m 'What colour?' -p video.yaml --no-cache")
         #expect(
             ask.code == 0
-                && found[1].output.raw.hasPrefix(ask.output.trimmingCharacters(in: .newlines)))
+                && found[1].output.text == ask.output.trimmingCharacters(in: .newlines))
     }
 
     @Test("a changed first pass redoes exactly the videos that it changes; new videos wait for it")
