@@ -72,6 +72,8 @@ let package = Package(
             resources: [
                 .embedInCode("Resources/annotation.schema.json"),
                 .embedInCode("Resources/report.css"), .embedInCode("Resources/report.js"),
+                .embedInCode("Resources/slurm.sbatch"),
+                .embedInCode("Resources/kubernetes.yaml"),
                 .copy("Resources/flaminglet"),
             ],
             swiftSettings: house),
@@ -122,7 +124,7 @@ let package = Package(
             dependencies: [
                 "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer", "WadeVideo",
                 "CLinux",
-                "WadeTestSupport",
+                "WadeTestSupport", .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: testing),
         .testTarget(

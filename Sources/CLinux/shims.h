@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -191,6 +192,20 @@ static inline int linux_has_room(size_t count) {
 }
 
 static inline void linux_give_back_memory(void) { malloc_trim(0); }
+
+// What statfs(2) calls the type of the file system that holds `path`; 0 when it cannot be told.
+static inline unsigned long linux_file_system(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) ? 0 : (unsigned long)status.f_type;
+}
+
+// As many open files as the system lets this process have: a thousand parts are read at once.
+static inline void linux_raise_open_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 // The lowest priority for every thread that this process has; threads started later inherit it. 0, or -1 when the system refuses.
 static inline int linux_lower_priority(int nice) {

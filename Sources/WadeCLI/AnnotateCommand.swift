@@ -37,6 +37,10 @@ struct AnnotateCommand: ParsableCommand {
     func validate() throws {
         try options.validate()
         try logging.validate()
+        if options.shard != nil, output == PathBytes("-") {
+            throw ValidationError(
+                "--shard: found --output -, expected a file beside which parts can lie")
+        }
     }
 
     func run() throws {
@@ -53,9 +57,11 @@ struct AnnotateCommand: ParsableCommand {
         }
         let stop = Interruption.watch(
             limit: limit, grace: options.grace?.count ?? Interruption.graceSeconds)
-        var status = options.statusFile.map {
-            StatusFile(path: $0, output: output)
+        let written = shard.map { PartName(output).part($0) } ?? output
+        if shard != nil {
+            for warning in SharedStorage.warnings(about: output) { logger.warning("\(warning)") }
         }
+        var status = statusFile.map { StatusFile(path: $0, output: written) }
         let latest = LatestSummary()
         if let status {
             stop.beforeAbandoning { reason in
@@ -87,6 +93,13 @@ struct AnnotateCommand: ParsableCommand {
         }
     }
 
+    private var shard: Shard? { options.settings.shard }
+
+    /// Tasks have a status file each, too.
+    private var statusFile: PathBytes? {
+        options.statusFile.map { file in shard.map { PartName.beside(file, $0) } ?? file }
+    }
+
     /// The end of the grace may have come just before the end of the run, and has told of it then.
     private func leaveUnlessSettled(_ stop: StopRequest) throws(ExitCode) {
         if !stop.settle() { throw ExitCode(stop.reason?.exitCode ?? 1) }
@@ -100,8 +113,8 @@ struct AnnotateCommand: ParsableCommand {
         warn(logger) { try status?.finish(summary, exitCode: exitCode, message: message) }
         guard let command = options.onFinish else { return }
         let complaint = FinishCommand(command).run(
-            summary, exitCode: exitCode, output: output,
-            statusFile: options.statusFile)
+            summary, exitCode: exitCode, output: shard.map { PartName(output).part($0) } ?? output,
+            statusFile: statusFile)
         if let complaint { logger.warning("--on-finish: \(complaint)") }
     }
 

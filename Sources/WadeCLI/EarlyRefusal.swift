@@ -9,7 +9,9 @@ enum EarlyRefusal {
     static func reason(_ arguments: [String]) -> PipelineError? {
         guard arguments.first == "annotate",
             !arguments.contains(where: {
+                // A shard's output has another name.
                 ["-h", "--help", "-help", "--version"].contains($0) || $0.hasPrefix("--log-format")
+                    || $0.hasPrefix("--shard")
             }),
             let output = output(among: arguments), output != "-",
             let path = PathBytes(argument: output)

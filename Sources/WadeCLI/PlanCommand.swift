@@ -26,11 +26,38 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "Print only the sum.")
     var summary = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Print instead what each of N parts would do by `annotate --shard`: its files, and seconds where there is an estimate.",
+            valueName: "N"))
+    var shards: Int?
+
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
         try options.validate()
         try logging.validate()
+        if let shards, !(1...Shard.most).contains(shards) {
+            throw ValidationError("--shards: found \(shards), expected 1 to \(Shard.most)")
+        }
+    }
+
+    /// One line for each part, the sum last.
+    private func show(_ loads: [(files: Int, seconds: Double?)]) throws {
+        for (index, load) in loads.enumerated() where !summary {
+            let seconds = load.seconds.map { "\(Int($0.rounded()))" } ?? "-"
+            try StandardOutput.line("\(index + 1)/\(loads.count)\t\(load.files)\t\(seconds)")
+        }
+        let files = loads.map(\.files)
+        let seconds = loads.compactMap(\.seconds)
+        var text =
+            "\(files.reduce(0, +)) files in \(loads.count) parts of \(files.min() ?? 0) to \(files.max() ?? 0)"
+        if let longest = seconds.max() {
+            let mean = seconds.reduce(0, +) / Double(seconds.count)
+            text +=
+                ", about \(Int((longest / 60).rounded(.up))) min for the longest and \(Int((mean / 60).rounded(.up))) in the mean"
+        }
+        try StandardOutput.line(text)
     }
 
     func run() throws {
@@ -38,6 +65,7 @@ struct PlanCommand: ParsableCommand {
             let job = AnnotationJob(
                 paths: paths, pipeline: try pipeline.read(), output: output,
                 settings: options.settings)
+            if let shards { return try show(try job.partLoads(shards)) }
             let forecast = try job.forecast()
             if !summary {
                 for line in forecast.lines {

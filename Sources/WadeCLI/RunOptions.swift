@@ -194,8 +194,30 @@ struct RunOptions: ParsableArguments {
             valueName: "command"))
     var onFinish: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Do only this part of the files: 1/8 to 8/8, or auto for the task of a Slurm array or an indexed Kubernetes job.",
+            discussion: """
+                Every file belongs to exactly one of N parts, which are made equally long by the files' sizes. Part I of the output NAME.jsonl \
+                is NAME.part-I-of-N.jsonl, with its own lock, its own NAME.runs-I-of-N.jsonl and status file; `wade merge` \
+                joins them. What parts of another N, and NAME.jsonl itself, hold already is not done again. auto: in Slurm the place \
+                of the task in its array (SLURM_ARRAY_TASK_ID, _MIN, _MAX, _STEP, _COUNT), in Kubernetes JOB_COMPLETION_INDEX with \
+                \(Shard.countVariable) for N. The first task keeps in NAME.shards-of-N.json which files it moved to make the parts equal; \
+                when no task is at work it may be deleted, and is made anew for what is left.
+                """,
+            valueName: "I/N"))
+    var shard: String?
+
+    /// The part that the environment or the user says; nil for all files.
+    private func readShard() throws(PipelineError) -> Shard? {
+        guard let shard else { return nil }
+        return shard == "auto"
+            ? try Shard.ofTask(ProcessInfo.processInfo.environment) : try Shard(shard)
+    }
+
     func validate() throws {
         try cache.validate()
+        do { _ = try readShard() } catch { throw ValidationError("--shard: \(error)") }
         if let workers, !(1...1024).contains(workers) {
             throw ValidationError("--workers: found \(workers), expected 1 to 1024")
         }
@@ -227,6 +249,8 @@ struct RunOptions: ParsableArguments {
         settings.cache = cache.settings
         settings.clipMemory = clipMemory?.count
         settings.isTimeLimited = maxRuntime != nil || until != nil
+        // validate() has read it before.
+        settings.shard = try? readShard()
         return settings
     }
 
@@ -237,6 +261,14 @@ struct RunOptions: ParsableArguments {
             until: until.flatMap {
                 TimeLimit.end(hour: $0.hour, minute: $0.minute, now: now)
             })
+    }
+
+    /// The same options for a task of a cluster, which gets its workers from the scheduler and may take `memory` bytes.
+    func arguments(memory bytes: Int) -> [String] {
+        var options = self
+        options.workers = nil
+        options.memory = ByteCount(argument: "\(bytes)")
+        return options.arguments
     }
 
     /// The same options as words of a command line, with absolute paths.
@@ -256,6 +288,7 @@ struct RunOptions: ParsableArguments {
         if order != .name { words += ["--order", order.rawValue] }
         if let statusFile { words += ["--status-file", ScheduleText.absolute(statusFile)] }
         if let onFinish { words += ["--on-finish", onFinish] }
+        if let shard { words += ["--shard", shard] }
         return words + cache.arguments
     }
 }

@@ -10,7 +10,7 @@ struct Wade: ParsableCommand {
         version: Program.version,
         subcommands: [
             AnnotateCommand.self, AskCommand.self, ChatCommand.self, PlanCommand.self,
-            FramesCommand.self,
+            MergeCommand.self, SimulateCommand.self, FramesCommand.self,
             CheckCommand.self, ReportCommand.self, ShowCommand.self,
             ExportCommand.self, TailCommand.self, SchemaCommand.self, ScheduleCommand.self,
             ModelCommand.self,

@@ -56,13 +56,15 @@ package final class CacheFolder: Sendable {
         var size: Int?
         /// Bytes written since the last look.
         var added = 0
+        /// Bytes that may be written until the next one.
+        var pace: Int
         var damaged = 0
         var firstDamaged = ""
         var failure: String?
     }
 
     private let settings: CacheSettings
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// Bytes of the hash at the end of a file.
     private static let digestSize = 32
@@ -86,6 +88,7 @@ package final class CacheFolder: Sendable {
 
     private init(_ settings: CacheSettings) {
         self.settings = settings
+        state = Mutex(State(pace: settings.limit / 16))
     }
 
     /// What is to be said about the cache at the end of a run; empty when all was well.
@@ -182,8 +185,14 @@ package final class CacheFolder: Sendable {
         state.withLock { state in
             guard state.failure == nil else { return false }
             let knows = state.size.map { $0 + count <= settings.limit } ?? false
-            if !knows || state.added > settings.limit / 16 {
-                state.size = tidy(room: count)
+            if !knows || state.added > state.pace {
+                let expected = state.size
+                let found = tidy(room: count)
+                // As much as this process has written, others have written so many times over: each looks so much sooner, and
+                // together they stay as near to the limit as one would.
+                let writers = expected.map { 1 + max(0, found - $0) / max(state.added, 1) } ?? 1
+                state.pace = settings.limit / 16 / max(1, min(writers, 4096))
+                state.size = found
                 state.added = 0
             }
             state.size = (state.size ?? 0) + count

@@ -30,9 +30,19 @@ package struct Ledger: Sendable {
         var path: UInt64
         /// Hash of `demos.set_id`: what stood before the question.
         var set: UInt64
+        /// Which of two files' lines about one key counts: an answer more than that a record was taken back, and that more than an
+        /// error; of errors the one that was met more often.
+        var weight: Int { isRemoved ? .max - 1 : isError ? failures : .max }
+        /// The file that holds the line: 0 for the output, else the place in `others`, from 1.
+        var source: Int32 = 0
     }
 
     private(set) var entries: [LedgerKey: Entry] = [:]
+    /// The other files whose lines count as done: parts that a folder was done in before, and what they were merged into.
+    private(set) var others: [PathBytes] = []
+    /// What the others hold about which file: an answer's key mixed with the file's path, since files of one content may all have
+    /// been the first of it in their parts.
+    private var answeredElsewhere: Set<UInt64> = []
     private var contents: [UInt64: LedgerKey] = [:]
     /// Where files were, with size and time, that took too long to read, by the keys of their latest records.
     private var unread: [LedgerKey: UInt64] = [:]
@@ -109,6 +119,43 @@ package struct Ledger: Sendable {
             failures: line.isError ? earlier + 1 : 0, failure: line.failure, version: line.version,
             isError: line.isError, isRetryable: line.isRetryable,
             isRemoved: line.isRemoved, path: line.path, set: line.set)
+    }
+
+    /// Adds what the output at `path`, which is another part or what parts were merged into, holds about files at `paths`. Nothing is
+    /// ever written to it; its torn end, if it has one, is its own run's matter. Throws `file` when it cannot be read.
+    mutating func add(other path: PathBytes, about paths: Set<UInt64>) throws(PipelineError) {
+        var other = Ledger()
+        do {
+            var reader = LineReader(try OpenFile(path, for: .reading))
+            _ = try reader.forEachLine { offset, scan in
+                guard let line = LedgerLine(scan) ?? LedgerLine(respelling: scan.all),
+                    paths.contains(line.path)
+                else { return }
+                other.add(line, offset: offset, length: scan.count)
+            }
+        } catch {
+            guard error.code != ENOENT else { return }
+            throw .file(path: path.shown, action: "read the part", reason: error.reason)
+        }
+        guard !other.entries.isEmpty else { return }
+        others.append(path)
+        contents.merge(other.contents) { own, _ in own }
+        unread.merge(other.unread) { own, _ in own }
+        if other.holdsUnreadable { holdsUnreadable = true }
+        for (key, var entry) in other.entries {
+            if !entry.isRemoved, !(entry.isError && entry.isRetryable) {
+                answeredElsewhere.insert(key.words.0 ^ entry.path)
+            }
+            if let own = entries[key], own.weight >= entry.weight { continue }
+            entry.source = Int32(truncatingIfNeeded: others.count)
+            entries[key] = entry
+        }
+    }
+
+    /// Whether another part, or what parts were merged into, holds the record under `key` as that of the file at `path`.
+    func isAnsweredElsewhere(_ key: LedgerKey, _ path: PathBytes) -> Bool {
+        guard !answeredElsewhere.isEmpty else { return false }
+        return answeredElsewhere.contains(key.words.0 ^ PathIdentity(path).pathHash)
     }
 
     /// The hash of the content that the file at `path` had when it had this size and time; nil when no record says.

@@ -8,16 +8,19 @@ import WadeVideo
 package struct AnnotationJob: Sendable {
     private let paths: [PathBytes]
     private let pipeline: Pipeline
+    /// What the run writes: the output that the user named, or the part of it.
     private let output: PathBytes
+    private let parts: PartName
     private let settings: RunSettings
 
-    /// `output` is a file, or `-` for standard output.
+    /// `output` is a file, or `-` for standard output; with a shard in `settings` the run writes that part of it.
     package init(
         paths: [PathBytes], pipeline: Pipeline, output: PathBytes, settings: RunSettings
     ) {
         self.paths = paths
         self.pipeline = pipeline
-        self.output = output
+        parts = PartName(output)
+        self.output = settings.shard.map { PartName(output).part($0) } ?? output
         self.settings = settings
     }
 
@@ -34,6 +37,7 @@ package struct AnnotationJob: Sendable {
     /// Does what is left to do, holding the output's lock. Throws before any work when the pipeline's model or demonstrations cannot
     /// be read, and in the middle when the output cannot be written.
     package func run(stop: StopRequest, progress: (RunProgress) -> Void) throws -> RunSummary {
+        try requireFileForParts()
         guard !isStream else {
             return try naming {
                 let (plan, folder) = try makePlan()
@@ -49,8 +53,9 @@ package struct AnnotationJob: Sendable {
         let startedAt = Timestamp.now()
         var ledger = try Ledger(readingFrom: output)
         let summary = try naming {
-            let (plan, folder) = try makePlan()
+            let (plan, folder) = try makePlan(agreeing: true)
             try ledger.cutTornLine(of: output)
+            try addOthers(to: &ledger, plan)
             let latest = LatestSummary()
             stop.beforeAbandoning { [output] reason in
                 try? latest.stopped(by: reason).append(
@@ -135,12 +140,19 @@ package struct AnnotationJob: Sendable {
         }
     }
 
-    private func makePlan() throws -> (plan: RunPlan, model: String) {
+    /// With `agreeing` a shard's tasks are told of the parts that this one follows.
+    private func makePlan(agreeing: Bool = false) throws -> (plan: RunPlan, model: String) {
         let location = try ModelLocation(pipeline.model)
         try pipeline.checkForms(modelFolder: location.folder)
+        var findings = try ClipFinder.find(paths, output: isStream ? nil : output)
+        if let shard = settings.shard {
+            let map = try shards(shard.count, findings, agreeing: agreeing)
+            findings.files.removeAll { !map.holds($0.relativePath, in: shard) }
+            // What is not taken is one part's to tell, not everybody's.
+            if shard.index > 1 { findings.skipped = [] }
+        }
         let plan = try RunPlan(
-            pipeline: pipeline, model: try location.identity(),
-            findings: try ClipFinder.find(paths, output: isStream ? nil : output),
+            pipeline: pipeline, model: try location.identity(), findings: findings,
             settings: settings)
         return (plan, location.folder)
     }
@@ -149,10 +161,105 @@ package struct AnnotationJob: Sendable {
     package func forecast() throws -> RunForecast {
         try naming {
             var plan = try makePlan().plan
-            let ledger = isStream ? Ledger() : try Ledger(readingFrom: output)
+            var ledger = isStream ? Ledger() : try Ledger(readingFrom: output)
+            try addOthers(to: &ledger, plan)
             plan.arrange(by: ledger)
             return RunForecast(plan: plan, ledger: ledger, estimate: estimate(plan))
         }
+    }
+
+    // MARK: - Parts
+
+    /// Throws `request` when parts are asked for of something beside which none can lie.
+    private func requireFileForParts() throws(PipelineError) {
+        let kind = (try? FileStatus.of(parts.output, followingLinks: true))?.kind
+        guard settings.shard != nil, kind == .other || parts.output == PathBytes("-") else {
+            return
+        }
+        throw .request(
+            found: "a shard of \(parts.output.shown), which is no file",
+            expected: "a file's name, beside which the parts lie")
+    }
+
+    /// Which file belongs to which of `count` parts: as was agreed before, else balanced anew.
+    private func shards(_ count: Int, _ findings: Findings, agreeing: Bool) throws(PipelineError)
+        -> ShardMap
+    {
+        let path = parts.agreement(count)
+        if let standing = try ShardMap.read(path, count: count) { return standing }
+        let earlier = try parts.existing()
+        let map = ShardMap(
+            count: count, balancing: try weighed(findings, earlier.map(\.path)),
+            followsParts: earlier.contains { $0.shard.count == count })
+        return agreeing ? try map.agreed(at: path) : map
+    }
+
+    /// Files with what they are expected to cost. Those that `earlier` parts or the merged output tell of are as good as done.
+    private func weighed(_ findings: Findings, _ earlier: [PathBytes]) throws(PipelineError)
+        -> [ShardMap.Weighed]
+    {
+        let paths = Set(findings.files.map { PathIdentity($0.relativePath).pathHash })
+        var ledger = Ledger()
+        for other in earlier + [parts.output] { try ledger.add(other: other, about: paths) }
+        let known = Set(
+            ledger.entries.values.lazy.filter { !($0.isError && $0.isRetryable) }.map(\.path))
+        let cost = ShardCost(pipeline, secondsPerAnswer: estimatedSecondsPerAnswer())
+        return findings.files.map { file in
+            let size = (try? FileStatus.of(file.path, followingLinks: true))?.size ?? 0
+            let isDone = known.contains(PathIdentity(file.relativePath).pathHash)
+            return ShardMap.Weighed(
+                path: file.relativePath, cost: cost.seconds(bytes: size) * (isDone ? 0.001 : 1))
+        }
+    }
+
+    /// What other parts, and what they were merged into, hold of this part's files. Parts of the same number hold none of them, unless
+    /// the parts were agreed on anew; reading a thousand parts in each of a thousand tasks would take longer than the work.
+    private func addOthers(to ledger: inout Ledger, _ plan: RunPlan) throws(PipelineError) {
+        guard let shard = settings.shard else { return }
+        let agreed = try ShardMap.read(parts.agreement(shard.count), count: shard.count)
+        let readsAll = agreed?.followsParts ?? true
+        for (other, path) in try parts.existing()
+        where other.count != shard.count || (readsAll && other.index != shard.index) {
+            try ledger.add(other: path, about: plan.paths)
+        }
+        try ledger.add(other: parts.output, about: plan.paths)
+    }
+
+    /// What each of `count` parts would have to do: files, and seconds by the same estimate as the whole's, nil without one.
+    package func partLoads(_ count: Int) throws(PipelineError) -> [(files: Int, seconds: Double?)] {
+        let findings = try ClipFinder.find(paths, output: isStream ? nil : output)
+        let map = try shards(count, findings, agreeing: false)
+        let estimate = estimatedSecondsPerAnswer()
+        let cost = ShardCost(pipeline, secondsPerAnswer: estimate)
+        var loads = [(files: Int, seconds: Double?)](
+            repeating: (0, estimate.map { _ in 0 }), count: count)
+        for file in findings.files {
+            let size = (try? FileStatus.of(file.path, followingLinks: true))?.size ?? 0
+            let owner = map.owner(of: file.relativePath)
+            loads[owner].files += 1
+            loads[owner].seconds? += cost.seconds(bytes: size)
+        }
+        return loads
+    }
+
+    /// Bytes of memory that a run with these settings takes at most: what the user says, else what the model and the largest clip need.
+    func leastMemory() throws -> Int {
+        if let memory = settings.memory { return memory }
+        let bundle = try ModelBundle(path: try ModelLocation(pipeline.model).folder)
+        return TaskNeeds.memory(
+            weightBytes: 4 * ModelCard(bundle).parameters, workers: settings.workers,
+            clipMemory: settings.clipMemory)
+    }
+
+    /// Seconds of an answer as far as a part's or the output's latest run, or a benchmark, knows; nil when neither does.
+    private func estimatedSecondsPerAnswer() -> Double? {
+        if let seconds = RunSummary.secondsPerAnswer(besides: output) { return seconds }
+        let known = RunSummary.secondsPerAnswer(besides: parts.output)
+        guard known == nil, let cache = settings.cache.flatMap({ try? CacheFolder.open($0) }),
+            let model = try? ModelLocation(pipeline.model).identity()
+        else { return known }
+        return MeasuredSpeed.read(from: cache, model: model, precision: pipeline.precision)?
+            .secondsPerAnswer(pipeline, workers: settings.workers)
     }
 
     /// How long an answer takes: by the latest run into the same output, else by what `wade benchmark` measured of the model here.

@@ -193,6 +193,18 @@ struct ClipSchedule {
         return (false, count)
     }
 
+    /// Whether the file's record is in another part, or in what parts were merged into: as the first file of its content or as a copy.
+    private func isDoneElsewhere(
+        _ file: FoundFile, _ identity: ContentIdentity, index: Int, task: Int,
+        _ original: LedgerKey
+    ) -> Bool {
+        // An answer behind a video's shots counts only while the shots are the same, which the entry itself tells.
+        guard !ledger.others.isEmpty, plan.shots == nil else { return false }
+        if ledger.isAnsweredElsewhere(original, file.relativePath) { return true }
+        let copy = plan.key(identity.digest, index: index, task: task, copy: file.relativePath)
+        return ledger.isAnsweredElsewhere(copy, file.relativePath)
+    }
+
     private mutating func line(
         _ file: FoundFile, _ identity: ContentIdentity, index: Int, task: Int, isCopy: Bool
     ) -> ClipJob.Line? {
@@ -201,6 +213,10 @@ struct ClipSchedule {
             isCopy
             ? plan.key(identity.digest, index: index, task: task, copy: file.relativePath)
             : original
+        if isDoneElsewhere(file, identity, index: index, task: task, original) {
+            hasEarlierAnswers = true
+            return nil
+        }
         switch plan.verdict(on: key, identity.digest, task: task, ledger) {
         case .done:
             if ledger.entries[key]?.isError == false { hasEarlierAnswers = true }

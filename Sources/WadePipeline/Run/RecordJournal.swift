@@ -118,7 +118,31 @@ struct RecordJournal: ~Copyable {
         guard let entry = ledger.entries[key] else {
             throw .record(field: "key", found: "nothing", expected: "a record to repeat")
         }
-        return try writer.line(at: entry.offset, length: entry.length)
+        guard entry.source > 0 else {
+            return try writer.line(at: entry.offset, length: entry.length)
+        }
+        return try line(of: entry, under: key, in: ledger.others[Int(entry.source) - 1])
+    }
+
+    /// The line of another output, which may have been replaced since it was read: what stands there now must still be the record.
+    private func line(of entry: Ledger.Entry, under key: LedgerKey, in path: PathBytes)
+        throws(PipelineError) -> [UInt8]
+    {
+        var bytes = [UInt8](repeating: 0, count: entry.length)
+        do {
+            let count = try OpenFile(path, for: .reading).read(into: &bytes, at: entry.offset)
+            bytes = Array(bytes.prefix(count))
+        } catch {
+            throw .file(path: path.shown, action: "read the part", reason: error.reason)
+        }
+        guard let record = try? AnnotationRecord(line: bytes),
+            record.key == Hexadecimal.text(key.bytes)
+        else {
+            throw .file(
+                path: path.shown, action: "repeat a record of it",
+                reason: "it was replaced while this run worked; run again")
+        }
+        return bytes
     }
 
     private mutating func append(_ record: AnnotationRecord, key: LedgerKey) throws(PipelineError) {

@@ -33,6 +33,8 @@ package struct RunSettings: Sendable, Equatable {
     package var clipMemory: Int?
     /// Whether the run ends at a time that the user gave.
     package var isTimeLimited = false
+    /// The part of the files that the run takes; nil for all.
+    package var shard: Shard?
 
     /// What one file may cost.
     var videoLimits: VideoLimits {

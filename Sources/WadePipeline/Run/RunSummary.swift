@@ -104,7 +104,7 @@ package struct RunSummary: Sendable, Equatable {
 
     /// Where the summaries of the runs into `output` are.
     static func path(besides output: PathBytes) -> PathBytes {
-        output.folder.appending(PathBytes("runs.jsonl"))
+        PartName.summaries(besides: output)
     }
 
     /// Seconds per answer of the latest run into the output at `path` that answered anything; nil when none did.

@@ -79,7 +79,9 @@ package struct StatusFile: Sendable {
                 path: path.shown, action: "write the status",
                 reason: "it is there and is no regular file")
         }
-        let temporary = PathBytes(bytes: path.bytes + Array(".\(getpid()).part".utf8))
+        // Runs on several hosts may have the same number and, by mistake, the same status file.
+        let temporary = PathBytes(
+            bytes: path.bytes + Array(".\(Host.name)-\(getpid()).part".utf8))
         do {
             try OpenFile.replace(path, with: bytes, by: temporary, synchronizing: true)
         } catch {
