@@ -60,6 +60,8 @@ struct ClusterTemplateTests {
         let container = try #require((template?["containers"] as? [[String: Any]])?.first)
         let command = try #require(container["command"] as? [String])
         #expect(command.count == 4 && command[0] == "/bin/sh")
+        let folder = try TemporaryFolder()
+        let ready = folder("ready").text
         func run(_ work: String, terminate: Bool = false) throws -> Int32 {
             let process = Process()
             // The threads that tests run on have all signals blocked, and a process inherits that.
@@ -69,7 +71,9 @@ struct ClusterTemplateTests {
                 + command + ["/bin/sh", "-c", work]
             try process.run()
             if terminate {
-                usleep(300_000)
+                while !FileManager.default.fileExists(atPath: ready), process.isRunning {
+                    usleep(20_000)
+                }
                 process.terminate()
             }
             process.waitUntilExit()
@@ -80,7 +84,8 @@ struct ClusterTemplateTests {
         #expect(try run("exit 1") == 1)
         #expect(try run("exit 75") == 75)
         // a program that needs a moment to end, as wade does
-        #expect(try run("trap 'sleep 0.3; exit 143' TERM; sleep 5 & wait", terminate: true) == 143)
+        let slow = "trap 'sleep 0.3; exit 143' TERM; : > \(ready); sleep 5 & wait"
+        #expect(try run(slow, terminate: true) == 143)
     }
 
     @Test("a text's gaps are filled as they are, and a gap without a value is told")
