@@ -84,7 +84,8 @@ final class HTTPClient: Sendable {
                     }
                     if isCut { task.cancel() }
                 case .end(let fault):
-                    if let head, isCut || fault == nil { return head }
+                    // Of a refusal the status is all that counts.
+                    if let head, isCut || fault == nil || !head.isSuccess { return head }
                     throw fault ?? HTTPFault(isUnreachable: false, reason: "no answer")
                 }
             }
@@ -166,7 +167,23 @@ final class HTTPClient: Sendable {
             let transfer = transfer(task)
             let identifier = task.taskIdentifier
             running.withLock { $0[identifier] = nil }
+            // A redirect that leads nowhere is told of here only.
+            if error == nil, let head = task.response.flatMap(head), head.isRedirect {
+                transfer?.add(.head(head))
+            }
             transfer?.add(.end(error.map(fault)))
+        }
+
+        func urlSession(
+            _ session: URLSession, task: URLSessionTask,
+            didReceive challenge: URLAuthenticationChallenge,
+            completionHandler:
+                @escaping (
+                    URLSession.AuthChallengeDisposition, URLCredential?
+                ) -> Void
+        ) {
+            // Nobody is there to be asked for a name and a password; the default waits for them without end.
+            completionHandler(.cancelAuthenticationChallenge, nil)
         }
 
         private func head(_ response: URLResponse) -> HTTPHead? {

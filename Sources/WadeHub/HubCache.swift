@@ -118,6 +118,15 @@ package struct HubCache: Sendable {
         }
     }
 
+    /// Bytes of the regular file at `path`, or behind the link there; nil for anything else.
+    static func size(ofFile path: String) -> Int? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            return nil
+        }
+        return Int(status.st_size)
+    }
+
     /// Bytes that the file at `path` takes on the disk; a file with holes takes less than its size.
     static func bytesOnDisk(_ path: String) -> Int {
         var status = stat()

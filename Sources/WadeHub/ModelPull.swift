@@ -168,7 +168,7 @@ package struct ModelPull: Sendable {
         if total > 0 {
             let resumed = here > 0 ? ", of which \(ByteText.of(here)) are here" : ""
             messages.note(
-                "loading \(ByteText.of(total)) in \(open.count) files from \(hub.endpoint.absoluteString)\(resumed)"
+                "loading \(ByteText.of(total)) in \(open.count == 1 ? "1 file" : "\(open.count) files") from \(hub.endpoint.absoluteString)\(resumed)"
             )
         }
         meter.begin("", total: total, here: here)

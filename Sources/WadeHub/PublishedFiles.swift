@@ -93,12 +93,7 @@ struct FileFinder {
         return nil
     }
 
-    private func size(_ path: String) -> Int? {
-        let real = (path as NSString).resolvingSymlinksInPath
-        let attributes = try? FileManager.default.attributesOfItem(atPath: real)
-        guard attributes?[.type] as? FileAttributeType == .typeRegular else { return nil }
-        return (attributes?[.size] as? NSNumber)?.intValue
-    }
+    private func size(_ path: String) -> Int? { HubCache.size(ofFile: path) }
 
     // MARK: - Without a hub
 

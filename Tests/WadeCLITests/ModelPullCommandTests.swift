@@ -49,7 +49,9 @@ struct ModelPullCommandTests {
         let first = try run("model pull tiny --registry models.yaml")
         #expect(first.code == 0, "\(first.errors)")
         #expect(first.errors == "")
-        #expect(first.output.hasPrefix(wade.path("models/tiny") + ": 4"), "\(first.output)")
+        #expect(
+            first.output.hasPrefix(wade.path("models/tiny") + ": 501260 parameters"),
+            "\(first.output)")
         let asked = server.requests.count
         let second = try run("model pull tiny --registry models.yaml --verbose")
         #expect(second.code == 0 && second.output == first.output)
@@ -134,7 +136,7 @@ struct ModelPullCommandTests {
         #expect(verbose.output == quiet.output)
         #expect(
             verbose.errors.contains(
-                "the model's weights take 1.83 MB in float32; this machine has"),
+                "the model's weights take 2.01 MB in float32; this machine has"),
             "\(verbose.errors)")
     }
 }

@@ -100,12 +100,7 @@ struct ModelPullTests {
 
     @Test("a pull that was cut off goes on with what is missing")
     func resumed() throws {
-        let hub = try TinyHub()
         let name = "model-00002-of-00002.safetensors"
-        // Every try ends after 60,000 bytes, more often than the pull is patient; each of them counts.
-        hub.server.trouble(.content, name, Array(repeating: .status(503, [:]), count: 40))
-        let message = hub.failure(try hub.pull(partSize: 1 << 20))
-        #expect(message.contains("503"), "\(message)")
         let other = try TinyHub()
         other.server.trouble(
             .content, name,

@@ -95,7 +95,7 @@ struct ModelRegistryTests {
         ).text
         let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         func row(_ name: String) -> [String] { lines.first { $0.first == name } ?? [] }
-        #expect(row("tiny").prefix(4) == ["tiny", "yes", "1.83", "MB"], "\(text)")
+        #expect(row("tiny").prefix(4) == ["tiny", "yes", "2.01", "MB"], "\(text)")
         #expect(
             row("openflamingo-3b").joined(separator: " ").hasPrefix(
                 "openflamingo-3b no 10.24 GB 5.12 GB 2.56 GB 1.28 GB 11.15 GB"), "\(text)")

@@ -274,12 +274,15 @@ public final class HubServer: Sendable {
             let isKnown = repositories.keys.contains { request.path.hasPrefix("/\($0)/") }
             return plain(404, ["X-Error-Code": isKnown ? "EntryNotFound" : "RepoNotFound"])
         }
-        let trouble = trouble(request.method == "HEAD" ? .facts : .content, path)
+        let isLarge = data.count >= largeSize
+        // What sends to the content network has no content itself.
+        let kind: Kind? =
+            request.method == "HEAD" ? .facts : isLarge && !request.isContentHost ? nil : .content
+        let trouble = kind.flatMap { self.trouble($0, path) }
         if case .status(let status, let fields) = trouble {
             return plain(status, fields, Data("no".utf8))
         }
         if request.isContentHost { return content(data, request, connection, trouble) }
-        let isLarge = data.count >= largeSize
         var fields = ["X-Repo-Commit": repository.commit, "Accept-Ranges": "bytes"]
         if case .noChecksum = trouble {
             fields["ETag"] = "\"unknown\""
