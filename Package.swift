@@ -80,6 +80,13 @@ let package = Package(
         .target(
             name: "WadeEvaluation", dependencies: ["WadePipeline", "WadeVideo", "WadeImage"],
             swiftSettings: house),
+        // The one room that sees the network.
+        .target(
+            name: "WadeHub",
+            dependencies: [
+                "WadePipeline", "WadeFlamingo", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            resources: [.embedInCode("Resources/models.yaml")], swiftSettings: house),
         .target(name: "WadeTerminal", swiftSettings: house),
         .target(
             name: "WadeTraining",
@@ -91,15 +98,17 @@ let package = Package(
         .executableTarget(
             name: "WadeCLI",
             dependencies: [
-                "WadePipeline", "WadeTraining", "WadeEvaluation", "WadeTerminal", "WadeFlamingo",
-                "WadeTensor", "WadeVideo", "WadeImage",
+                "WadePipeline", "WadeTraining", "WadeEvaluation", "WadeHub", "WadeTerminal",
+                "WadeFlamingo", "WadeTensor", "WadeVideo", "WadeImage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
 
         .target(
-            name: "WadeTestSupport", dependencies: ["WadeTensor"], path: "Tests/WadeTestSupport",
+            name: "WadeTestSupport",
+            dependencies: ["WadeTensor", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/WadeTestSupport",
             swiftSettings: testing),
         .testTarget(
             name: "WadeTensorTests", dependencies: ["WadeTensor", "WadeTestSupport"],
@@ -147,6 +156,13 @@ let package = Package(
                 "WadeTraining", "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTokenizer",
                 "WadeVideo", "WadeImage", "WadeTestSupport",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: testing),
+        .testTarget(
+            name: "WadeHubTests",
+            dependencies: [
+                "WadeHub", "WadePipeline", "WadeFlamingo", "WadeTensor", "WadeTestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: testing),
         .testTarget(

@@ -1,4 +1,4 @@
-//! `wade model`: import, inspect and verify models.
+//! `wade model`: list, pull, import, inspect and verify models.
 import ArgumentParser
 import WadeFlamingo
 import WadePipeline
@@ -7,8 +7,12 @@ import WadeTensor
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model",
-        abstract: "Turn published checkpoints into bundles, look into them, check their numbers.",
-        subcommands: [ModelImportCommand.self, ModelInspectCommand.self, ModelVerifyCommand.self])
+        abstract:
+            "Get published models, turn them into bundles, look into them, check their numbers.",
+        subcommands: [
+            ModelListCommand.self, ModelPullCommand.self, ModelImportCommand.self,
+            ModelInspectCommand.self, ModelVerifyCommand.self,
+        ])
 }
 
 struct ModelImportCommand: ParsableCommand {

@@ -1,6 +1,9 @@
 //! `wade plan`: what `wade annotate` would do.
 import ArgumentParser
+import Logging
+import WadeHub
 import WadePipeline
+import WadeTensor
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,7 +13,8 @@ struct PlanCommand: ParsableCommand {
             Prints one line per file: what is to do, done, deferred or skipped, and why; then a sum and an estimate from the \
             latest run into the output, or before there is one from what `wade benchmark --model` has measured of the \
             pipeline's model on this machine. No video is opened: a file that is not in the output under its path, size and time counts as new, \
-            also when it has only been renamed. The options of `annotate` are taken and only those that decide about files count.
+            also when it has only been renamed. Whether the model fits into this machine's memory is said on standard error: when it does \
+            not, or with --verbose. The options of `annotate` are taken and only those that decide about files count.
             """)
 
     @Argument(help: "Folders and files.")
@@ -62,9 +66,9 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         do {
+            let pipeline = try pipeline.read()
             let job = AnnotationJob(
-                paths: paths, pipeline: try pipeline.read(), output: output,
-                settings: options.settings)
+                paths: paths, pipeline: pipeline, output: output, settings: options.settings)
             if let shards { return try show(try job.partLoads(shards)) }
             let forecast = try job.forecast()
             if !summary {
@@ -73,8 +77,24 @@ struct PlanCommand: ParsableCommand {
                 }
             }
             try StandardOutput.line(forecast.text)
+            try tellMemory(of: pipeline)
         } catch let error as PipelineError {
             throw ExitCode(error.report(to: logging.logger()))
+        }
+    }
+
+    /// Says what the pipeline's model needs: as a warning when that is more than there is.
+    private func tellMemory(of pipeline: Pipeline) throws {
+        let memory = try ModelMemory(bundle: ModelLocation(pipeline.model).folder)
+        guard let machine = MachineMemory.total else { return }
+        let precision = pipeline.precision.rawValue
+        let needs =
+            "the model's weights take \(ByteText.of(memory.bytes(in: precision))) in \(precision); "
+            + "this machine has \(ByteText.of(machine)) of memory"
+        if memory.fits(in: precision, machine: machine) {
+            logging.logger().info("\(needs)")
+        } else {
+            logging.logger().warning("\(needs), which is too little")
         }
     }
 }

@@ -60,6 +60,25 @@ struct ModelBundleTests {
         }
     }
 
+    @Test("OpenFlamingo's pictures are prepared as open_clip does it, whosever file its tower is")
+    func preprocessing() throws {
+        try withBundle { path in
+            let vision = try ModelBundle(path: path).configuration.vision
+            #expect(vision.preprocessing.fit == .shorterSideTorchvision)
+        }
+        // A tower in Hugging Face's layout is among the whole set of fixtures only.
+        let folder = Fixtures.url("openflamingo-mpt/mpt7b-every1").path
+        guard FileManager.default.fileExists(atPath: folder + "/vision/config.json") else { return }
+        let scratch = FileManager.default.temporaryDirectory
+            .appendingPathComponent("wade-bundle-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        let bundle = try ModelImport(
+            checkpoint: folder + "/checkpoint.pt", language: folder + "/lm",
+            vision: folder + "/vision", name: "tiny"
+        ).write(to: scratch)
+        #expect(bundle.configuration.vision.preprocessing.fit == .shorterSideTorchvision)
+    }
+
     @Test("an import twice over gives the same bytes, and never writes over what is there")
     func importIsRepeatable() throws {
         try withBundle { first in

@@ -92,6 +92,11 @@ package struct Conversation: Sendable {
         _ bundle: ModelBundle, _ identity: ModelIdentity, _ pipeline: Pipeline, limit: Int,
         cache: VisualTokenCache?, decoders: DecoderPool
     ) throws {
+        guard bundle.configuration.family != .idefics else {
+            throw PipelineError.request(
+                found: "a model of the idefics family",
+                expected: "another for a dialogue; wade ask and wade annotate take it")
+        }
         guard pipeline.tasks.count == 1 else {
             throw PipelineError.request(
                 found: "\(pipeline.tasks.count) tasks", expected: "one, in whose words to ask")

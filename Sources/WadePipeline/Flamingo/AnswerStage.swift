@@ -32,6 +32,8 @@ struct AnswerStage: Sendable {
         var answer: ClipAnswer
         /// The ids, as far as they are kept.
         var ids: [Int]
+        /// The query that they answer.
+        var query: [Int]
         /// Log-probability of all of them.
         var logProbability: Double
         /// How sure the model is, on the scale that calibration is learned on: the mean log-probability of the tokens, or of choices
@@ -102,8 +104,9 @@ struct AnswerStage: Sendable {
                     guard let outcome = try open[number]?.take(generated.get()) else {
                         return open[number]?.request(number)
                     }
+                    let query = open[number]?.query ?? []
                     results[number] = .success(
-                        try rated(answered(outcome, asks[number]), asks[number]))
+                        try rated(answered(outcome, asks[number], query), asks[number]))
                 } catch {
                     results[number] = .failure(error)
                 }
@@ -127,7 +130,7 @@ struct AnswerStage: Sendable {
     func visualGain(of answered: Answered, behind prompt: ReadPrompt) throws -> Double? {
         guard !answered.ids.isEmpty else { return nil }
         let unseeing = try generator.scores(
-            of: [answered.ids], after: prompt.query, behind: prompt.unseeing)
+            of: [answered.ids], after: answered.query, behind: prompt.unseeing)
         return answered.logProbability - unseeing[0].sum
     }
 
@@ -136,8 +139,10 @@ struct AnswerStage: Sendable {
     private func choose(_ ask: Ask) throws -> Answered {
         let task = ask.task
         let choices = choices[task.id] ?? []
+        let media = ask.media()
+        let query = ask.prompt.query(about: media)
         let scores = try generator.scores(
-            of: choices, after: ask.prompt.query, behind: ask.prompt.seeing(ask.media()))
+            of: choices, after: query, behind: ask.prompt.seeing(media))
         var answer = ClipAnswer()
         answer.choiceLogProbabilities = scores.map(\.mean)
         for (index, score) in scores.enumerated()
@@ -152,14 +157,15 @@ struct AnswerStage: Sendable {
             best.logProbabilities.min().map(Double.init) ?? -1
         let total = scores.reduce(0) { $0 + exp($1.mean - best.mean) }
         return Answered(
-            answer: answer, ids: choices[answer.choice], logProbability: best.sum,
-            confidence: -log(total))
+            answer: answer, ids: choices[answer.choice], query: query,
+            logProbability: best.sum, confidence: -log(total))
     }
 
     // MARK: - Words
 
     /// The attempts at one answer, all of which begin at the same place.
     private struct Attempts {
+        let query: [Int]
         let start: AnswerStart
         let options: DecodingOptions
         let grammar: TokenGrammar?
@@ -190,7 +196,8 @@ struct AnswerStage: Sendable {
             strategy: strategy, maximumTokens: task.maxNewTokens,
             endTokens: [tokens.endOfChunk, tokens.endOfText],
             // A generated <image> would stand for a clip that is not there.
-            forbidden: [tokens.image, tokens.padding].compactMap { $0.map { [$0] } })
+            forbidden: [tokens.image, tokens.padding, prompt.pictures?.fake]
+                .compactMap { $0.map { [$0] } })
         let grammar = grammars[task.id]
         let stop = stops(task)
         let guarded = decoding.guard.map { guardian in
@@ -199,9 +206,12 @@ struct AnswerStage: Sendable {
                 text: { task.answer(in: try raw($0, until: stop)) }, options: options,
                 seed: seed(ask.framesDigest))
         }
+        let media = ask.media()
+        let query = prompt.query(about: media)
         return Attempts(
+            query: query,
             start: try generator.read(
-                prompt.query, behind: prompt.seeing(ask.media()), earlier: prompt.earlier),
+                query, behind: prompt.seeing(media), earlier: prompt.earlier),
             options: options, grammar: grammar, isStopped: { isStopped($0, at: stop) },
             guarded: guarded)
     }
@@ -211,11 +221,13 @@ struct AnswerStage: Sendable {
         grammars[task.id] == nil ? decoding.stop : []
     }
 
-    private func answered(_ outcome: GuardedGeneration.Outcome, _ ask: Ask) throws -> Answered {
+    private func answered(
+        _ outcome: GuardedGeneration.Outcome, _ ask: Ask, _ query: [Int]
+    ) throws -> Answered {
         let generated = outcome.generated
         return Answered(
             answer: try answer(outcome, ask.task, raw(generated.ids, until: stops(ask.task))),
-            ids: generated.ids,
+            ids: generated.ids, query: query,
             logProbability: generated.logProbabilities.reduce(0.0) { $0 + Double($1) },
             confidence: generated.meanLogProbability)
     }

@@ -26,11 +26,7 @@ package struct FlamingoAnnotator: Sendable {
         bundle: ModelBundle, pipeline: Pipeline, decoders: DecoderPool,
         cache: VisualTokenCache? = nil, batch: Int = RunSettings.standardBatch
     ) throws {
-        guard bundle.configuration.family != .idefics else {
-            throw PipelineError.request(
-                found: "a model of the idefics family",
-                expected: "openflamingo or otter, whose prompts pipelines write")
-        }
+        let pipeline = pipeline.spelled(for: bundle.configuration)
         self.pipeline = pipeline
         self.batch = batch
         self.decoders = decoders

@@ -46,14 +46,49 @@ package struct ModelLocation: Sendable {
         -> [String]
     {
         guard !model.contains("/") else { return [model] }
-        let data =
-            environment["XDG_DATA_HOME"] ?? (environment["HOME"] ?? "") + "/.local/share"
-        var folders = [environment["WADE_MODELS"], data + "/wade/models"].compactMap { $0 }
+        let folders = folders(environment: environment, program: program)
+        return [model] + folders.map { $0 + "/" + model }
+    }
+
+    private static func folders(environment: [String: String], program: String?) -> [String] {
+        var folders = [environment["WADE_MODELS"], usersFolder(environment: environment)]
+            .compactMap { $0 }
         if let program {
             let beside = PathBytes(program).folder
             folders += [beside.text + "/" + resources, beside.folder.text + "/share/wade/models"]
         }
-        return [model] + folders.map { $0 + "/" + model }
+        return folders
+    }
+
+    /// The folder of models in the user's data folder.
+    private static func usersFolder(environment: [String: String]) -> String {
+        let data =
+            environment["XDG_DATA_HOME"] ?? (environment["HOME"] ?? "") + "/.local/share"
+        return data + "/wade/models"
+    }
+
+    /// The folder that new models go to, where a pipeline finds them by name: `WADE_MODELS`, or the one in the user's data folder.
+    package static func folderForNewModels(environment: [String: String]) -> String {
+        environment["WADE_MODELS"] ?? usersFolder(environment: environment)
+    }
+
+    /// The bundles that a pipeline finds by name, each name once: the one that is taken.
+    package static func all() -> [(name: String, folder: String)] {
+        let folders = folders(
+            environment: ProcessInfo.processInfo.environment,
+            program: try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        var found: [(name: String, folder: String)] = []
+        for folder in folders {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+            for name in names.sorted() where !name.hasPrefix(".") {
+                let place = folder + "/" + name
+                guard !found.contains(where: { $0.name == name }),
+                    FileManager.default.fileExists(atPath: place + "/config.json")
+                else { continue }
+                found.append((name, place))
+            }
+        }
+        return found
     }
 
     /// Weights of at most so many bytes are hashed at every run (a fifth of a second); of larger ones the bundle's own hash is taken,

@@ -29,14 +29,14 @@ final class SharedPrefixes: Sendable {
     }
 
     private let model: Flamingo
-    private let tokenizer: Tokenizer
+    private let spelling: PromptSpelling
     private let mostBytes: Int
     private let state = Mutex(State())
 
     /// No states of `model` yet. `mostBytes` is what keys and values that are kept may take; the latest state is kept whatever it takes.
     init(_ model: Flamingo, _ tokenizer: Tokenizer, mostBytes: Int = 64 << 20) {
         self.model = model
-        self.tokenizer = tokenizer
+        spelling = PromptSpelling(model.configuration, tokenizer)
         self.mostBytes = mostBytes
     }
 
@@ -51,10 +51,8 @@ final class SharedPrefixes: Sendable {
         precondition(
             prompt.parts.count == clips.count && prompt.clips.count == clips.count,
             "one clip for each demonstration")
-        let start = [model.configuration.tokens.beginningOfText].compactMap { $0 }
-        func ids(_ text: String) -> [Int] {
-            start + tokenizer.encode(text, applyingTemplate: false)
-        }
+        let rows = clips.map(\.rows)
+        func ids(_ text: String) -> [Int] { spelling.ids(text, rows: rows) }
         let whole = ids(prompt.prefix + prompt.query)
         // As in `PromptReader`: what follows may melt into a demonstration's last token.
         var ends: [Int] = []
@@ -84,7 +82,7 @@ final class SharedPrefixes: Sendable {
         let end = ends.last ?? 0
         return ReadPrompt(
             sequence: sequence, earlier: Array(whole[..<end]), query: Array(whole[end...]),
-            words: (prompt.prefix, prompt.query))
+            words: (prompt.prefix, prompt.query, rows), pictures: spelling.pictures)
     }
 
     private func use(_ key: Key) -> TextSequence? {

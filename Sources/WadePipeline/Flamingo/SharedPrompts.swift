@@ -19,16 +19,14 @@ final class SharedPrompts: Sendable {
     }
 
     private let reader: PromptReader
-    private let tokenizer: Tokenizer
-    private let beginning: [Int]
+    private let spelling: PromptSpelling
     private let limit: Int
     private let state = Mutex(State())
 
     /// Keeps the states of at most `limit` prompts.
     init(_ model: Flamingo, _ tokenizer: Tokenizer, limit: Int) {
         reader = PromptReader(model, tokenizer)
-        self.tokenizer = tokenizer
-        beginning = [model.configuration.tokens.beginningOfText].compactMap { $0 }
+        spelling = PromptSpelling(model.configuration, tokenizer)
         self.limit = limit
     }
 
@@ -76,13 +74,14 @@ final class SharedPrompts: Sendable {
 
     /// The same state for another query; nil where the query's first token melts into the prefix and another one would not.
     private func continued(_ known: ReadPrompt, to prompt: Prompt) -> ReadPrompt? {
-        let start = beginning + tokenizer.encode(prompt.prefix, applyingTemplate: false)
-        let whole =
-            beginning + tokenizer.encode(prompt.prefix + prompt.query, applyingTemplate: false)
+        let clips = state.withLock { $0.clips }
+        let rows = prompt.clips.map { clips[$0]?.rows ?? 0 }
+        let start = spelling.ids(prompt.prefix, rows: rows)
+        let whole = spelling.ids(prompt.prefix + prompt.query, rows: rows)
         let count = min(zip(start, whole).prefix { $0 == $1 }.count, max(whole.count - 1, 0))
         guard Array(whole[..<count]) == known.earlier else { return nil }
         return ReadPrompt(
             sequence: known.sequence, earlier: known.earlier, query: Array(whole[count...]),
-            words: (prompt.prefix, prompt.query))
+            words: (prompt.prefix, prompt.query, rows), pictures: known.pictures)
     }
 }

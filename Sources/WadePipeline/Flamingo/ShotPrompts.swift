@@ -9,12 +9,12 @@ import WadeTokenizer
 /// shot; what the answers say reaches the question through the language model's self-attention.
 struct ShotPrompts: Sendable {
     private let model: Flamingo
-    private let tokenizer: Tokenizer
+    private let spelling: PromptSpelling
 
     /// Prompts of `model`.
     init(_ model: Flamingo, _ tokenizer: Tokenizer) {
         self.model = model
-        self.tokenizer = tokenizer
+        spelling = PromptSpelling(model.configuration, tokenizer)
     }
 
     /// `prompts` with `shots` between the demonstrations and the query.
@@ -28,10 +28,8 @@ struct ShotPrompts: Sendable {
 
     /// `prompt` with `shots` behind its demonstrations; those are not read again.
     private func read(_ prompt: ReadPrompt, with shots: [SeenShot<Tensor>]) throws -> ReadPrompt {
-        let start = [model.configuration.tokens.beginningOfText].compactMap { $0 }
-        func ids(_ text: String) -> [Int] {
-            start + tokenizer.encode(text, applyingTemplate: false)
-        }
+        let rows = prompt.words.rows + shots.map(\.tokens.rows)
+        func ids(_ text: String) -> [Int] { spelling.ids(text, rows: rows) }
         let prefix = prompt.words.prefix + shots.map(\.shot.words).joined()
         let whole = ids(prefix + prompt.words.query)
         var end = prompt.earlier.count
@@ -55,6 +53,6 @@ struct ShotPrompts: Sendable {
         }
         return ReadPrompt(
             sequence: sequence, earlier: Array(whole[..<end]), query: Array(whole[end...]),
-            words: (prefix, prompt.words.query))
+            words: (prefix, prompt.words.query, rows), pictures: prompt.pictures)
     }
 }

@@ -72,7 +72,12 @@ package struct IDEFICSPrompt: Sendable, Equatable {
     /// it. With `endsUtterances` two texts in a row are parted by `<end_of_utterance>`: the processor's default where the
     /// tokenizer has that token, for texts that do not carry it themselves.
     package func text(endsUtterances: Bool) -> String {
-        var text = Self.beginningOfText
+        Self.beginningOfText + spelled(endsUtterances: endsUtterances)
+    }
+
+    /// The same without the token that begins every text.
+    func spelled(endsUtterances: Bool) -> String {
+        var text = ""
         var last: Item?
         for item in items {
             switch item {

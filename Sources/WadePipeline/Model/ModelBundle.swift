@@ -93,7 +93,9 @@ extension FlamingoConfiguration {
 func contents(of path: String, limit: Int = 1 << 28) throws -> Data {
     let attributes: [FileAttributeKey: Any]
     do {
-        attributes = try FileManager.default.attributesOfItem(atPath: path)
+        // A hub's cache has links to its contents.
+        let real = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        attributes = try FileManager.default.attributesOfItem(atPath: real)
     } catch {
         throw FlamingoError.file(path: path, found: "no such file", expected: "a readable file")
     }

@@ -2,6 +2,7 @@
 
 internal import Foundation
 package import WadeFlamingo
+internal import WadeImage
 internal import WadeTensor
 internal import WadeTokenizer
 
@@ -145,7 +146,9 @@ package struct ModelImport: Sendable {
                 throw FlamingoError.request(
                     found: "no vision tower", expected: "--vision FILE-OR-FOLDER")
             }
-            let (tower, towerConfiguration) = try visionTower(vision)
+            var (tower, towerConfiguration) = try visionTower(vision)
+            // OpenFlamingo prepares pictures as open_clip does, wherever the tower's weights come from.
+            towerConfiguration.fit = .shorterSideTorchvision
             return FlamingoParts(
                 language: try PublishedFiles(folder: language).weights(), vision: tower,
                 checkpoint: try PublishedFiles.weights(at: checkpoint),

@@ -16,7 +16,7 @@ package struct YAMLField {
     }
 
     /// The one document in `bytes`; throws `pipeline` with the place of the fault.
-    static func read(_ bytes: [UInt8], file: String) throws(PipelineError) -> YAMLField {
+    package static func read(_ bytes: [UInt8], file: String) throws(PipelineError) -> YAMLField {
         guard
             let text = String(
                 validating: bytes.dropFirst(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0),
@@ -152,6 +152,9 @@ package struct YAMLField {
 
     /// Whether named values stand here.
     package var isMapping: Bool { if case .mapping = node { true } else { false } }
+
+    /// Whether a list stands here.
+    package var isList: Bool { if case .sequence = node { true } else { false } }
 
     /// A single value that is not in quotes, as it is written; nil for anything else.
     var plainText: String? {

@@ -54,6 +54,11 @@ package struct QuestionRun {
         location = try ModelLocation(pipeline.model)
         identity = try location.identity()
         bundle = try ModelBundle(path: location.folder)
+        guard bundle.configuration.family != .idefics else {
+            throw PipelineError.request(
+                found: "a model of the idefics family",
+                expected: "another to be measured over labels; wade ask and wade annotate take it")
+        }
         decoders = DecoderPool(capacity: settings.workers, limits: settings.videoLimits)
         cache = try settings.cache.flatMap { try CacheFolder.open($0) }
     }

@@ -1,0 +1,62 @@
+//! What memory a model's weights take, and what this machine has: whether a model fits is known before it is downloaded or loaded.
+internal import Foundation
+
+/// The memory that a number of parameters takes.
+package struct ModelMemory: Sendable, Equatable {
+    package let parameters: Int
+
+    package init(parameters: Int) {
+        self.parameters = parameters
+    }
+
+    /// The parameters of the bundle at `folder`; nothing of its weights is read.
+    package init(bundle folder: String) throws {
+        parameters = ModelCard(try ModelBundle(path: folder)).parameters
+    }
+
+    /// Bits of a weight by precision, without the scales that the integers are multiplied with.
+    package static let bits: [(precision: String, bits: Int)] = [
+        ("float32", 32), ("bfloat16", 16), ("int8", 8), ("int4", 4),
+    ]
+
+    /// Bytes of all weights at so many bits each.
+    package func bytes(bits: Int) -> Int {
+        let (whole, isHuge) = parameters.multipliedReportingOverflow(by: bits)
+        return isHuge ? Int.max : (whole + 7) / 8
+    }
+
+    /// Bytes of all weights in `precision`; those of float32 for one that is not known.
+    package func bytes(in precision: String) -> Int {
+        bytes(bits: Self.bits.first { $0.precision == precision }?.bits ?? 32)
+    }
+
+    /// What is left of the machine's memory for a model: frames, keys and values, the program and the system take the rest, by estimate.
+    package static func room(of machine: Int) -> Int {
+        max(0, machine - max(1 << 30, machine / 10))
+    }
+
+    /// Whether the weights in `precision` leave enough of a machine's memory.
+    package func fits(in precision: String, machine: Int) -> Bool {
+        bytes(in: precision) <= Self.room(of: machine)
+    }
+}
+
+/// This machine's memory.
+package enum MachineMemory {
+    /// Bytes that this process can hope for: the machine's memory, or less where its control group has a limit. Nil when the kernel does
+    /// not say.
+    package static var total: Int? {
+        let machine = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))
+            .flatMap(total(meminfo:))
+        let group = (try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8))
+            .flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+        return [machine, group].compactMap { $0 }.min()
+    }
+
+    /// `MemTotal` of `/proc/meminfo`, which is in kibibytes.
+    static func total(meminfo text: String) -> Int? {
+        text.firstMatch(of: /MemTotal:\s+([0-9]+) kB/).flatMap { Int($0.output.1) }.map {
+            $0 * 1024
+        }
+    }
+}
