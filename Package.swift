@@ -46,8 +46,11 @@ let package = Package(
         .systemLibrary(name: "CImage"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
+        // Vector code, which is too slow for tests where the compiler does not optimise it.
+        .target(name: "CRowKernels", cSettings: [.unsafeFlags(["-O2"])]),
         .target(
-            name: "WadeTensor", dependencies: ["COneDNN", "COpenBLAS"], swiftSettings: house),
+            name: "WadeTensor", dependencies: ["COneDNN", "COpenBLAS", "CRowKernels"],
+            swiftSettings: house),
         .target(
             name: "WadeImage", dependencies: ["CImage", "CZlib"], swiftSettings: house),
         .target(name: "FFmpegOnDemand"),

@@ -129,8 +129,8 @@ static inline dnnl_status_t wade_matmul_pack(
 // Runs the product; `bias` may be NULL when it was made without one, `scratchpad` holds
 // wade_matmul_bytes(matmul, dnnl_query_scratchpad_md) bytes.
 static inline dnnl_status_t wade_matmul_run(
-    const wade_matmul *matmul, dnnl_engine_t engine, const float *source, const void *weights,
-    const float *bias, float *destination, void *scratchpad) {
+    const wade_matmul *matmul, dnnl_engine_t engine, const void *source, const void *weights,
+    const float *bias, void *destination, void *scratchpad) {
     const struct { int argument; dnnl_query_t query; const void *data; } parts[5] = {
         {DNNL_ARG_SRC, dnnl_query_src_md, source},
         {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, weights},
@@ -156,6 +156,200 @@ static inline dnnl_status_t wade_matmul_run(
     if (status == dnnl_success) status = dnnl_stream_wait(stream);
     for (int i = 0; i < count; i++) dnnl_memory_destroy(arguments[i].memory);
     if (stream) dnnl_stream_destroy(stream);
+    return status;
+}
+
+// Makes the product of one panel of narrow weights: sums (M, N) = source (M, K) * weights (K, N), or sums += where `accumulates`;
+// bfloat16 with float32 sums, or 8-bit integers with 32-bit sums. Weights take the layout of `like` when given.
+static inline dnnl_status_t wade_panel_create(
+    wade_matmul *out, dnnl_engine_t engine, int integers, dnnl_dim_t m, dnnl_dim_t n, dnnl_dim_t k,
+    int accumulates, const wade_matmul *like) {
+    const dnnl_dims_t source_dims = {m, k}, weights_dims = {k, n}, sums_dims = {m, n};
+    const dnnl_data_type_t type = integers ? dnnl_s8 : dnnl_bf16;
+    const dnnl_data_type_t sum_type = integers ? dnnl_s32 : dnnl_f32;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_post_ops_t post_ops = NULL;
+    out->primitive = NULL;
+    out->description = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(&attributes);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success && accumulates) {
+        status = dnnl_post_ops_create(&post_ops);
+#if DNNL_VERSION_MAJOR >= 3
+        if (status == dnnl_success)
+            status = dnnl_post_ops_append_sum(post_ops, 1, 0, dnnl_data_type_undef);
+#else
+        if (status == dnnl_success) status = dnnl_post_ops_append_sum(post_ops, 1);
+#endif
+        if (status == dnnl_success)
+            status = dnnl_primitive_attr_set_post_ops(attributes, post_ops);
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t source = NULL, weights = NULL, sums = NULL;
+    dnnl_memory_desc_create_with_tag(&source, 2, source_dims, type, dnnl_ab);
+    dnnl_memory_desc_create_with_tag(&weights, 2, weights_dims, type, dnnl_format_tag_any);
+    dnnl_memory_desc_create_with_tag(&sums, 2, sums_dims, sum_type, dnnl_ab);
+    if (status == dnnl_success)
+        status = dnnl_matmul_primitive_desc_create(
+            &out->description, engine, source,
+            like ? wade_matmul_query(like, dnnl_query_weights_md) : weights, NULL, sums, attributes);
+    dnnl_memory_desc_destroy(source);
+    dnnl_memory_desc_destroy(weights);
+    dnnl_memory_desc_destroy(sums);
+#else
+    dnnl_memory_desc_t source, weights, sums;
+    dnnl_memory_desc_init_by_tag(&source, 2, source_dims, type, dnnl_ab);
+    dnnl_memory_desc_init_by_tag(&weights, 2, weights_dims, type, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&sums, 2, sums_dims, sum_type, dnnl_ab);
+    dnnl_matmul_desc_t operation;
+    if (status == dnnl_success)
+        status = dnnl_matmul_desc_init(
+            &operation, &source, like ? wade_matmul_query(like, dnnl_query_weights_md) : &weights,
+            NULL, &sums);
+    if (status == dnnl_success)
+        status = dnnl_primitive_desc_create(&out->description, &operation, attributes, engine, NULL);
+#endif
+    if (post_ops) dnnl_post_ops_destroy(post_ops);
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    if (status == dnnl_success) status = dnnl_primitive_create(&out->primitive, out->description);
+    return status;
+}
+
+// Makes out (M, N) = a (M, K) * b (K, N) of bfloat16 windows with float32 sums: rows of `a` and of `out` are strides apart, and so are
+// neighbours of `b` along both axes, one of which is 1.
+static inline dnnl_status_t wade_window_product_create(
+    wade_matmul *out, dnnl_engine_t engine, dnnl_dim_t m, dnnl_dim_t n, dnnl_dim_t k,
+    dnnl_dim_t a_stride, dnnl_dim_t b_row_stride, dnnl_dim_t b_column_stride,
+    dnnl_dim_t out_stride) {
+    const dnnl_dims_t a_dims = {m, k}, b_dims = {k, n}, out_dims = {m, n};
+    const dnnl_dims_t a_strides = {a_stride, 1}, b_strides = {b_row_stride, b_column_stride},
+                      out_strides = {out_stride, 1};
+    dnnl_primitive_attr_t attributes = NULL;
+    out->primitive = NULL;
+    out->description = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(&attributes);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t a = NULL, b = NULL, result = NULL;
+    dnnl_memory_desc_create_with_strides(&a, 2, a_dims, dnnl_bf16, a_strides);
+    dnnl_memory_desc_create_with_strides(&b, 2, b_dims, dnnl_bf16, b_strides);
+    dnnl_memory_desc_create_with_strides(&result, 2, out_dims, dnnl_f32, out_strides);
+    if (status == dnnl_success)
+        status = dnnl_matmul_primitive_desc_create(
+            &out->description, engine, a, b, NULL, result, attributes);
+    dnnl_memory_desc_destroy(a);
+    dnnl_memory_desc_destroy(b);
+    dnnl_memory_desc_destroy(result);
+#else
+    dnnl_memory_desc_t a, b, result;
+    dnnl_memory_desc_init_by_strides(&a, 2, a_dims, dnnl_bf16, a_strides);
+    dnnl_memory_desc_init_by_strides(&b, 2, b_dims, dnnl_bf16, b_strides);
+    dnnl_memory_desc_init_by_strides(&result, 2, out_dims, dnnl_f32, out_strides);
+    dnnl_matmul_desc_t operation;
+    if (status == dnnl_success)
+        status = dnnl_matmul_desc_init(&operation, &a, &b, NULL, &result);
+    if (status == dnnl_success)
+        status = dnnl_primitive_desc_create(&out->description, &operation, attributes, engine, NULL);
+#endif
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    if (status == dnnl_success) status = dnnl_primitive_create(&out->primitive, out->description);
+    return status;
+}
+
+// What oneDNN calls the code that runs the product, such as `brg:avx512_core_amx_int8`; its slow definitions say `ref`.
+static inline const char *wade_matmul_implementation(const wade_matmul *matmul) {
+    const char *name = NULL;
+    dnnl_status_t status =
+        dnnl_primitive_desc_query(matmul->description, dnnl_query_impl_info_str, 0, (void *)&name);
+    return status == dnnl_success && name ? name : "unknown";
+}
+
+// Where oneDNN wants element (row, column) of a (K, N) panel, in words that outlive the program: a block of `sizes` along `axes` is
+// dense, the last axis fastest; blocks are `strides` elements apart. What follows the elements belongs to oneDNN.
+typedef struct {
+    int is_known;
+    int64_t padded[2];
+    int64_t strides[2];
+    int blocks;
+    int64_t sizes[12];
+    int64_t axes[12];
+    int64_t bytes;
+} wade_panel_layout;
+
+static inline wade_panel_layout wade_matmul_layout(const wade_matmul *matmul) {
+    wade_panel_layout layout = {0};
+    wade_memory_desc weights = wade_matmul_query(matmul, dnnl_query_weights_md);
+    if (!weights) return layout;
+    layout.bytes = (int64_t)dnnl_memory_desc_get_size(weights);
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_dims_t padded, strides, sizes, axes;
+    dnnl_format_kind_t kind = dnnl_format_kind_undef;
+    dnnl_memory_desc_query(weights, dnnl_query_format_kind, &kind);
+    dnnl_memory_desc_query(weights, dnnl_query_padded_dims, &padded);
+    dnnl_memory_desc_query(weights, dnnl_query_strides, &strides);
+    int count = 0;
+    dnnl_memory_desc_query(weights, dnnl_query_inner_nblks_s32, &count);
+    dnnl_memory_desc_query(weights, dnnl_query_inner_blks, &sizes);
+    dnnl_memory_desc_query(weights, dnnl_query_inner_idxs, &axes);
+#else
+    const dnnl_format_kind_t kind = weights->format_kind;
+    const dnnl_dim_t *padded = weights->padded_dims;
+    const dnnl_dim_t *strides = weights->format_desc.blocking.strides;
+    const int count = weights->format_desc.blocking.inner_nblks;
+    const dnnl_dim_t *sizes = weights->format_desc.blocking.inner_blks;
+    const dnnl_dim_t *axes = weights->format_desc.blocking.inner_idxs;
+#endif
+    layout.is_known = kind == dnnl_blocked && count <= 12;
+    if (!layout.is_known) return layout;
+    layout.blocks = count;
+    for (int i = 0; i < 2; i++) layout.padded[i] = padded[i], layout.strides[i] = strides[i];
+    for (int i = 0; i < count; i++) layout.sizes[i] = sizes[i], layout.axes[i] = axes[i];
+    return layout;
+}
+
+// Copies a panel of dense row-major weights (N, K) into the layout of `matmul`.
+static inline dnnl_status_t wade_panel_pack(
+    const wade_matmul *matmul, dnnl_engine_t engine, int integers, dnnl_dim_t n, dnnl_dim_t k,
+    const void *row_major, void *packed) {
+    const dnnl_dims_t dims = {k, n};
+    const dnnl_data_type_t type = integers ? dnnl_s8 : dnnl_bf16;
+    wade_memory_desc target = wade_matmul_query(matmul, dnnl_query_weights_md);
+    dnnl_memory_t from = NULL, to = NULL;
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_t reorder = NULL;
+    dnnl_stream_t stream = NULL;
+    dnnl_status_t status;
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t plain = NULL;
+    status = dnnl_memory_desc_create_with_tag(&plain, 2, dims, type, dnnl_ba);
+    const wade_memory_desc source = plain;
+#else
+    dnnl_memory_desc_t plain;
+    status = dnnl_memory_desc_init_by_tag(&plain, 2, dims, type, dnnl_ba);
+    const wade_memory_desc source = &plain;
+#endif
+    if (status == dnnl_success) status = dnnl_memory_create(&from, source, engine, (void *)row_major);
+    if (status == dnnl_success) status = dnnl_memory_create(&to, target, engine, packed);
+    if (status == dnnl_success)
+        status = dnnl_reorder_primitive_desc_create(
+            &description, source, engine, target, engine, NULL);
+    if (status == dnnl_success) status = dnnl_primitive_create(&reorder, description);
+    if (status == dnnl_success) status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    if (status == dnnl_success) {
+        const dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+        status = dnnl_primitive_execute(reorder, stream, 2, arguments);
+        if (status == dnnl_success) status = dnnl_stream_wait(stream);
+    }
+    if (stream) dnnl_stream_destroy(stream);
+    if (reorder) dnnl_primitive_destroy(reorder);
+    if (description) dnnl_primitive_desc_destroy(description);
+    if (from) dnnl_memory_destroy(from);
+    if (to) dnnl_memory_destroy(to);
+#if DNNL_VERSION_MAJOR >= 3
+    if (plain) dnnl_memory_desc_destroy(plain);
+#endif
     return status;
 }
 

@@ -38,6 +38,8 @@ struct AskCommand: ParsableCommand {
     @Option(help: "The longest answer, in tokens.")
     var maxNewTokens: Int?
 
+    @OptionGroup var precision: PrecisionOptions
+
     @OptionGroup var cache: CacheOptions
 
     func validate() throws {
@@ -57,6 +59,7 @@ struct AskCommand: ParsableCommand {
         var plan =
             try pipeline.map { try Pipeline.read($0) } ?? Pipeline(asking: question)
         if let model { plan.model = model }
+        precision.apply(to: &plan)
         if let frames { plan.sampling = .uniform(count: frames) }
         let task = plan.ask(question, maxNewTokens: maxNewTokens)
         let location = try ModelLocation(plan.model)

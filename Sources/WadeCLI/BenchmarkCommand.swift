@@ -38,10 +38,12 @@ struct BenchmarkCommand: ParsableCommand {
     var model: String?
 
     @Option(
-        help:
-            "Precision of weights and products: \(Precision.allCases.map(\.rawValue).joined(separator: ", "))."
-    )
-    var precision = Precision.float32
+        help: ArgumentHelp(
+            """
+            Precision of weights and products: auto, float32, bfloat16 or int8. If not given, that of the model's weights; auto is \
+            bfloat16 where the processor multiplies it.
+            """, valueName: "precision"))
+    var precision: PrecisionChoice?
 
     @Option(help: "Demonstrations in front of every question.")
     var shots = 4
@@ -84,17 +86,29 @@ struct BenchmarkCommand: ParsableCommand {
         }
     }
 
+    private func subjectAndPrecision() throws -> BenchmarkSettings {
+        if let shape {
+            return BenchmarkSettings(
+                subject: .shape(shape),
+                precision: PrecisionChoice.resolve(precision, stored: .float32))
+        }
+        let model = model ?? ModelLocation.standard
+        let bundle = try ModelBundle(path: ModelLocation(model).folder)
+        return BenchmarkSettings(
+            subject: .model(model),
+            precision: PrecisionChoice.resolve(
+                precision, stored: bundle.configuration.storedPrecision))
+    }
+
     func run() throws {
         let logger = logging.logger()
-        var settings = BenchmarkSettings(
-            subject: shape.map { .shape($0) } ?? .model(model ?? ModelLocation.standard),
-            precision: precision)
-        settings.shots = shots
-        settings.batch = batch
-        settings.tokens = tokens
-        settings.threads = threads
-        settings.workers = workers ?? max(1, RunSettings.coreCount / threads)
         do {
+            var settings = try subjectAndPrecision()
+            settings.shots = shots
+            settings.batch = batch
+            settings.tokens = tokens
+            settings.threads = threads
+            settings.workers = workers ?? max(1, RunSettings.coreCount / threads)
             let report = try Benchmark(settings).run { logger.info("measuring \($0)") }
             if let cache = cache.settings { try MeasuredSpeed.keep(report, in: cache) }
             if json {

@@ -53,6 +53,8 @@ struct EvaluateFewShotCommand: ParsableCommand {
     @Option(help: "Threads.")
     var workers = RunSettings.coreCount
 
+    @OptionGroup var precision: PrecisionOptions
+
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
@@ -77,7 +79,10 @@ struct EvaluateFewShotCommand: ParsableCommand {
                     found: "a model of the \(bundle.configuration.family.rawValue) family",
                     expected: "one that wade train made: others do not know the words of shots")
             }
-            let flamingo = try bundle.model(Arithmetic())
+            let flamingo = try bundle.model(
+                Arithmetic(
+                    precision: PrecisionChoice.resolve(
+                        precision.precision, stored: bundle.configuration.storedPrecision)))
             let seen = try LabelledFolder(path: folder).clips(
                 seenBy: flamingo, decoders: DecoderPool(capacity: workers), limit: clips,
                 workers: workers

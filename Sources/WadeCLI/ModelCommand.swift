@@ -11,7 +11,7 @@ struct ModelCommand: ParsableCommand {
             "Get published models, turn them into bundles, look into them, check their numbers.",
         subcommands: [
             ModelListCommand.self, ModelPullCommand.self, ModelImportCommand.self,
-            ModelInspectCommand.self, ModelVerifyCommand.self,
+            ModelQuantizeCommand.self, ModelInspectCommand.self, ModelVerifyCommand.self,
         ])
 }
 
@@ -67,7 +67,49 @@ struct ModelImportCommand: ParsableCommand {
             name: name ?? output.split(separator: "/").last.map(String.init) ?? output)
         parts.visionHeads = visionHeads
         let bundle = try parts.write(to: output)
-        try StandardOutput.line("\(bundle.path): \(ModelCard(bundle).parameters) parameters")
+        try StandardOutput.line("\(bundle.path): \(try ModelCard(bundle).parameters) parameters")
+    }
+}
+
+struct ModelQuantizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quantize",
+        abstract:
+            "Write a bundle of lower precision: a quarter or half of the memory, at once ready, faster.",
+        discussion: """
+            Rounds the weights of all linear layers, int8 with one scale for each output or bfloat16, and packs them as this \
+            machine's processor multiplies them. Such a bundle is used like any other; its weights are mapped, not read, so that \
+            a start takes no longer than the first answer. On a processor that wants them in another order they are packed anew \
+            at every start; on one without such products they are multiplied in float32, in more memory. Answers are those of \
+            `--precision int8` or `bfloat16` with the original bundle, to the bit.
+
+              wade model quantize openflamingo-3b --precision int8 --output openflamingo-3b-int8
+              wade annotate Videos -p Pipelines/caption.yaml --model ./openflamingo-3b-int8 -o Outputs/captions.jsonl
+
+            Exit codes: 0 written; 1 no such bundle, quantised already, or OUTPUT exists; 64 wrong usage.
+            """)
+
+    @Argument(help: "The bundle's name or folder.")
+    var bundle: String
+
+    @Option(help: "int8 or bfloat16.")
+    var precision: Precision
+
+    @Option(name: .shortAndLong, help: "The new bundle's folder; it must not exist yet.")
+    var output: String
+
+    func validate() throws {
+        if precision == .float32 {
+            throw ValidationError("--precision: found float32, expected int8 or bfloat16")
+        }
+    }
+
+    func run() throws {
+        let source = try ModelBundle(path: ModelLocation(bundle).folder)
+        let written = try ModelQuantization(source, precision: precision).write(to: output)
+        try StandardOutput.line(
+            "\(written.path): \(try ModelCard(written).parameters) parameters, \(precision.rawValue)"
+        )
     }
 }
 

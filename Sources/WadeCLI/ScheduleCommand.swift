@@ -2,6 +2,7 @@
 import ArgumentParser
 import Foundation
 import WadePipeline
+import WadeTensor
 
 struct ScheduleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -88,6 +89,9 @@ struct ScheduleCommand: ParsableCommand {
         words += ["--pipeline", ScheduleText.absolute(pipeline.pipeline)]
         if let model = pipeline.model {
             words += ["--model", model.contains("/") ? absolute(model) : model]
+        }
+        if let precision = pipeline.precision.precision {
+            words += ["--precision", precision.rawValue]
         }
         return words + ["--output", absolute(output)]
     }

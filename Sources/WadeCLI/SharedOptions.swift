@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import WadePipeline
+import WadeTensor
 
 /// Which pipeline.
 struct PipelineOptions: ParsableArguments {
@@ -16,13 +17,35 @@ struct PipelineOptions: ParsableArguments {
             """)
     var model: String?
 
+    @OptionGroup var precision: PrecisionOptions
+
     /// The pipeline with the options applied.
     func read() throws(PipelineError) -> Pipeline {
         var read = try Pipeline.read(pipeline)
         if let model { read.model = model }
+        precision.apply(to: &read)
         return read
     }
 }
+
+/// In which precision a model computes.
+struct PrecisionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            """
+            Precision of weights and products, instead of the pipeline's `precision`: auto, float32, bfloat16 or int8. Where \
+            neither says anything it is that of the model's weights: float32 unless `wade model quantize` wrote them. auto is \
+            bfloat16 on processors that multiply it (AVX512-BF16, AMX), float32 on others. Answers depend on it, so what was \
+            answered in one precision is answered again in another.
+            """, valueName: "precision"))
+    var precision: PrecisionChoice?
+
+    func apply(to pipeline: inout Pipeline) {
+        if let precision { pipeline.precision = precision }
+    }
+}
+
+extension PrecisionChoice: ExpressibleByArgument {}
 
 /// How messages are written.
 enum LogFormat: String, ExpressibleByArgument, CaseIterable {

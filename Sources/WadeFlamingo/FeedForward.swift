@@ -21,7 +21,9 @@ package struct FeedForward: Sendable {
 
     /// x (…, D) to the same shape.
     package func callAsFunction(_ x: Tensor, rows: Rows = .together) -> Tensor {
-        down(activation(up(norm(x), rows: rows)), rows: rows)
+        down(
+            up.hidden(up.input(x, norm: norm), activation: activation, for: down, rows: rows),
+            rows: rows)
     }
 }
 
@@ -45,8 +47,8 @@ extension Linear {
         _ weights: Weights, from inputs: Int, to outputs: Int, bias: Bool = false,
         _ arithmetic: Arithmetic
     ) throws {
-        self.init(
-            weight: try weights.tensor("weight", shape: [outputs, inputs]),
+        try self.init(
+            weights, "weight", from: inputs, to: outputs,
             bias: bias ? try weights.tensor("bias", shape: [outputs]) : nil,
             arithmetic: arithmetic)
     }

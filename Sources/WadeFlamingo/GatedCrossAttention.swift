@@ -125,7 +125,7 @@ package struct MaskedCrossAttention: Sendable {
     func callAsFunction(_ x: Tensor, views: [MediaView], rows: Rows) -> Tensor {
         // All positions blind: the text before the first media, or a text-only prompt.
         guard views.contains(where: \.isSeen) else { return Tensor.zeros(x.shape) }
-        let q = toQuery(norm(x), rows: rows)
+        let q = toQuery(toQuery.input(x, norm: norm), rows: rows)
         return toOut(MediaView.attended(q, views, attention), rows: rows)
     }
 }

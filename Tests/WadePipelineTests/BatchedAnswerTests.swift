@@ -16,7 +16,7 @@ struct BatchedAnswerTests {
         "otter-video/llama-video",
     ]
 
-    private func model(_ fixture: String) throws -> Flamingo {
+    private func model(_ fixture: String, _ precision: Precision = .float32) throws -> Flamingo {
         let path = Fixtures.bundled.appendingPathComponent(fixture).path
         let isWhole = fixture.hasPrefix("otter")
         let folder = try TemporaryFolder()
@@ -26,7 +26,8 @@ struct BatchedAnswerTests {
             language: isWhole ? nil : path + "/lm", vision: isWhole ? nil : path + "/vision",
             name: "tiny"
         ).write(to: bundle)
-        return try ModelBundle(path: bundle).model(Arithmetic())
+        return try ModelBundle(path: bundle).model(
+            Arithmetic(precision: precision, leastInt8Weights: 0))
     }
 
     private func media(_ clip: Int, _ model: Flamingo) -> Media {
@@ -93,9 +94,9 @@ struct BatchedAnswerTests {
 
     @Test(
         "token ids and log-probabilities are the same to the bit in any batch and order",
-        arguments: models)
-    func sameBits(fixture: String) throws {
-        let model = try model(fixture)
+        arguments: models, Precision.allCases)
+    func sameBits(fixture: String, precision: Precision) throws {
+        let model = try model(fixture, precision)
         let requests = try requests(model)
         let generator = Generator(model)
         let alone = try requests.map { request in
@@ -172,8 +173,10 @@ struct BatchedAnswerTests {
         "records are the same bytes for any batch and any number of workers",
         arguments: [
             Decoding.Strategy.greedy, .sample(temperature: 1.2, topP: 0.9, seed: 3),
-        ])
-    func sameRecords(strategy: Decoding.Strategy) throws {
+        ], PrecisionChoice.allCases)
+    func sameRecords(strategy: Decoding.Strategy, precision: PrecisionChoice) throws {
+        var pipeline = pipeline(strategy)
+        pipeline.precision = precision
         let tiny = try TinyBundle()
         let folder = try TemporaryFolder()
         folder.makeFolder("in")
@@ -181,10 +184,10 @@ struct BatchedAnswerTests {
         folder.write("bad", to: "in/2.mp4")
         var expected: [String]?
         for (workers, batch) in [(1, 1), (1, 8), (2, 3), (7, 2)] {
-            let annotator = try annotator(tiny, pipeline(strategy), batch: batch)
+            let annotator = try annotator(tiny, pipeline, batch: batch)
             let output = folder("\(workers)-\(batch).jsonl")
             let plan = try RunPlan(
-                pipeline: pipeline(strategy),
+                pipeline: pipeline,
                 model: ModelIdentity(name: "tiny", weightsSHA256: "00", numericsVersion: "1"),
                 findings: try ClipFinder.find([folder("in")]),
                 settings: RunSettings(workers: workers))

@@ -53,7 +53,7 @@ struct ModelBundleTests {
             let model = try bundle.model(Arithmetic())
             #expect(model.language.vocabularySize == 531)
             #expect(bundle.configuration.weightsSHA256.count == 64)
-            let card = ModelCard(bundle)
+            let card = try ModelCard(bundle)
             #expect(card.parameters > card.trained && card.trained > 0)
             let text = try ModelInspection(bundle).text(withTensors: true)
             #expect(text.contains("resampler.latents F32 [64, 18]"))

@@ -53,6 +53,8 @@ struct ChatCommand: ParsableCommand {
     @Option(help: "The most tokens of dialogue that the model has before it.")
     var context = 2000
 
+    @OptionGroup var precision: PrecisionOptions
+
     @OptionGroup var cache: CacheOptions
 
     func validate() throws {
@@ -74,6 +76,7 @@ struct ChatCommand: ParsableCommand {
         let signals = ChatSignals(mode)
         var plan = try pipeline.map { try Pipeline.read($0) } ?? Pipeline(asking: "?")
         if let model { plan.model = model }
+        precision.apply(to: &plan)
         if let frames { plan.sampling = .uniform(count: frames) }
         _ = plan.ask("?", maxNewTokens: maxNewTokens ?? (pipeline == nil ? 40 : nil))
         let folder = try cache.settings.flatMap { try CacheFolder.open($0) }

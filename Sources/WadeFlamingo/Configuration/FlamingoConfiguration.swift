@@ -1,5 +1,7 @@
 //! Every size and choice of a model, as `config.json` of a bundle holds it.
 
+package import WadeTensor
+
 /// A whole Flamingo: vision encoder, resampler, gated cross-attention, language model.
 package struct FlamingoConfiguration: Codable, Sendable, Equatable {
     /// Marks a `config.json` as Wade's own.
@@ -18,6 +20,11 @@ package struct FlamingoConfiguration: Codable, Sendable, Equatable {
     package var tokens: SpecialTokens
     /// SHA-256 of `model.safetensors` when the bundle was written, in hexadecimal: what names these weights in records.
     package var weightsSHA256 = ""
+    /// The precision in which the weights of linear layers are packed; nil where they are kept as they were published.
+    package var precision: Precision?
+
+    /// The precision of the weights, and of products where no other is asked for.
+    package var storedPrecision: Precision { precision ?? .float32 }
 
     /// The published families that Wade knows.
     package enum Family: String, Codable, Sendable, CaseIterable {
@@ -30,7 +37,7 @@ package struct FlamingoConfiguration: Codable, Sendable, Equatable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case format, name, family, vision, resampler, language, tokens
+        case format, name, family, vision, resampler, language, tokens, precision
         case crossAttention = "cross_attention"
         case weightsSHA256 = "weights_sha256"
     }

@@ -37,12 +37,14 @@ struct GPTNeoXBlock: DecoderBlock {
 
     func callAsFunction(_ x: Tensor, past: inout LayerPast) -> Tensor {
         let (width, rows, positions) = (x.width, past.rows, past.positions)
-        let qkv = queryKeyValue(attentionNorm(x), rows: rows)
+        let qkv = queryKeyValue(queryKeyValue.input(x, norm: attentionNorm), rows: rows)
         let q = rotary(qkv.columns(0..<width), heads: attention.heads, positions: positions)
         let k = rotary(qkv.columns(width..<2 * width), heads: attention.heads, positions: positions)
         let seen = past.attend(q, k, qkv.columns(2 * width..<3 * width), attention)
-        let y = x + out(seen, rows: rows)
-        let z = Activation.gelu(up(mlpNorm(parallelResidual ? x : y), rows: rows))
-        return y + down(z, rows: rows)
+        let y = out(out.input(seen), addedTo: x, rows: rows)
+        let z = up.hidden(
+            up.input(parallelResidual ? x : y, norm: mlpNorm), activation: .gelu, for: down,
+            rows: rows)
+        return down(z, addedTo: y, rows: rows)
     }
 }

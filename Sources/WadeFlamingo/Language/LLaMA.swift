@@ -35,12 +35,13 @@ struct LLaMABlock: DecoderBlock {
 
     func callAsFunction(_ x: Tensor, past: inout LayerPast) -> Tensor {
         let (width, rows, positions) = (x.width, past.rows, past.positions)
-        let qkv = queryKeyValue(attentionNorm(x), rows: rows)
+        let qkv = queryKeyValue(queryKeyValue.input(attentionNorm(x)), rows: rows)
         let q = rotary(qkv.columns(0..<width), heads: attention.heads, positions: positions)
         let k = rotary(qkv.columns(width..<2 * width), heads: attention.heads, positions: positions)
         let seen = past.attend(q, k, qkv.columns(2 * width..<3 * width), attention)
-        let y = x + out(seen, rows: rows)
-        let z = mlpNorm(y)
-        return y + down(Activation.silu(gate(z, rows: rows)) * up(z, rows: rows), rows: rows)
+        let y = out(out.input(seen), addedTo: x, rows: rows)
+        let z = gate.input(mlpNorm(y))
+        let hidden = gate(z, activation: .silu, rows: rows) * up(z, rows: rows)
+        return down(down.input(hidden), addedTo: y, rows: rows)
     }
 }

@@ -58,9 +58,11 @@ package struct LanguageModel: Sendable {
             norm = .layer(
                 try LayerNorm(language["norm"], width: width, bias: false, epsilon: epsilon))
         }
+        // A bundle of low precision holds the head beside the embedding also where they are one matrix: rows are looked up in
+        // float32, products take packed weights.
         head =
-            configuration.tiedEmbedding
-            ? Linear(weight: tokenEmbedding, arithmetic: arithmetic)
+            configuration.tiedEmbedding && !language["head"].contains("weight")
+            ? Linear(tied: tokenEmbedding, language["head"], arithmetic: arithmetic)
             : try Linear(
                 language["head"], from: width, to: configuration.vocabularySize, arithmetic)
     }

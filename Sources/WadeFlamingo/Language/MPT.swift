@@ -43,11 +43,12 @@ struct MPTBlock: DecoderBlock {
 
     func callAsFunction(_ x: Tensor, past: inout LayerPast) -> Tensor {
         let (width, rows) = (x.width, past.rows)
-        let qkv = queryKeyValue(attentionNorm(x), rows: rows)
+        let qkv = queryKeyValue(queryKeyValue.input(x, norm: attentionNorm), rows: rows)
         var (q, k) = (qkv.columns(0..<width), qkv.columns(width..<2 * width))
         if let queryNorm, let keyNorm { (q, k) = (queryNorm(q), keyNorm(k)) }
         let seen = past.attend(q, k, qkv.columns(2 * width..<3 * width), attention)
-        let y = x + out(seen, rows: rows)
-        return y + down(Activation.gelu(up(mlpNorm(y), rows: rows)), rows: rows)
+        let y = out(out.input(seen), addedTo: x, rows: rows)
+        let z = up.hidden(up.input(y, norm: mlpNorm), activation: .gelu, for: down, rows: rows)
+        return down(z, addedTo: y, rows: rows)
     }
 }

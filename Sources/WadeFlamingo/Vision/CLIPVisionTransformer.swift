@@ -177,13 +177,21 @@ private struct VisionBlock: Sendable {
 
     /// x (F·N, D), frame after frame of N tokens, to the same shape; a frame attends to itself only.
     func callAsFunction(_ x: Tensor, tokens: Int) -> Tensor {
-        let width = x.width
-        let qkv = queryKeyValue(attentionNorm(x))
-        let attended = attention(
+        let y = out(out.input(attended(x, tokens: tokens)), addedTo: x)
+        return down(
+            up.hidden(up.input(y, norm: mlpNorm), activation: activation, for: down), addedTo: y)
+    }
+
+    /// The attention term before its projection.
+    private func attended(_ x: Tensor, tokens: Int) -> Tensor {
+        let (width, input) = (x.width, queryKeyValue.input(x, norm: attentionNorm))
+        if x.rows == tokens, let rounded = attention.rounded(input, through: queryKeyValue) {
+            return rounded
+        }
+        let qkv = queryKeyValue(input)
+        return attention(
             qkv.columns(0..<width), keys: [qkv.columns(width..<2 * width)],
             values: [qkv.columns(2 * width..<3 * width)], mask: mask(rows: x.rows, tokens: tokens))
-        let y = x + out(attended)
-        return y + down(activation(up(mlpNorm(y))))
     }
 
     private func mask(rows: Int, tokens: Int) -> AttentionMask {

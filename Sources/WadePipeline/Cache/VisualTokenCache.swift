@@ -36,7 +36,10 @@ package struct VisualTokenCache: Sendable {
             [
                 Array("visual tokens \(Self.version)".utf8),
                 Array(Program.numericsVersion.utf8),
-                Array(Arithmetic(precision: pipeline.precision).version.utf8),
+                Array(
+                    Arithmetic(
+                        precision: pipeline.precision(storedAs: configuration.storedPrecision)
+                    ).version.utf8),
                 Array(FFmpegVersion.built.utf8), Array(weightsSHA256.utf8),
                 Array(configuration.family.rawValue.utf8),
                 Array(try encoder.encode(configuration.vision)),

@@ -77,7 +77,7 @@ package struct Conversation: Sendable {
     ) throws {
         let location = try ModelLocation(pipeline.model)
         let identity = try location.identity()
-        try location.requireRecordedWeights()
+        try location.requireRecordedWeights(cache: cache)
         let bundle = try ModelBundle(path: location.folder)
         try self.init(
             bundle, identity, pipeline, limit: limit,

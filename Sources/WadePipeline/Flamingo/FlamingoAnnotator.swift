@@ -31,7 +31,8 @@ package struct FlamingoAnnotator: Sendable {
         self.batch = batch
         self.decoders = decoders
         self.cache = cache
-        arithmetic = Arithmetic(precision: pipeline.precision)
+        arithmetic = Arithmetic(
+            precision: pipeline.precision(storedAs: bundle.configuration.storedPrecision))
         arithmetic.engine.useThreads(1)
         model = try bundle.model(arithmetic)
         let tokenizer = try bundle.tokenizer()

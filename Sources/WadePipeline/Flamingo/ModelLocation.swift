@@ -117,7 +117,8 @@ package struct ModelLocation: Sendable {
         return ModelIdentity(
             name: configuration.name, weightsSHA256: weights,
             numericsVersion: Program.numericsVersion + " "
-                + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])))
+                + Hexadecimal.text(Hexadecimal.sha256([bytes, tokenizer])),
+            storedPrecision: configuration.storedPrecision)
     }
 
     /// Bytes of the weights' files.
@@ -130,19 +131,33 @@ package struct ModelLocation: Sendable {
             }
     }
 
-    /// Throws when large weights are not those that the bundle was written with.
-    func requireRecordedWeights() throws {
+    /// Throws when large weights are not those that the bundle was written with. Hashing them takes longer than a start should, so
+    /// `cache` remembers of a file that has not changed since.
+    func requireRecordedWeights(cache: CacheFolder? = nil) throws {
         let folder = PathBytes(folder)
         let single = folder.appending(PathBytes("model.safetensors"))
-        let size = (try? FileStatus.of(single, followingLinks: true))?.size ?? 0
-        guard size > Self.hashedEachTime else { return }
+        guard let status = try? FileStatus.of(single, followingLinks: true),
+            status.size > Self.hashedEachTime
+        else { return }
         let recorded = try ModelBundle(path: folder.text).configuration.weightsSHA256
+        let key = Self.key(status, recorded)
+        if let kept = cache?.read(key), kept == Array(recorded.utf8) { return }
         let found = Hexadecimal.text(try digest(single))
+        cache?.write(Array(found.utf8), under: key)
         guard recorded.isEmpty || found == recorded else {
             throw PipelineError.file(
                 path: single.shown, action: "use the model",
                 reason: "its SHA-256 is \(found), config.json says \(recorded)")
         }
+    }
+
+    private static func key(_ status: FileStatus, _ recorded: String) -> CacheFolder.Key {
+        let group = Hexadecimal.sha256([Array("weights 1".utf8)])
+        let file =
+            "\(status.device) \(status.inode) \(status.size) \(status.modifiedSeconds) \(status.modifiedNanoseconds)"
+        let name = Hexadecimal.sha256([group, Array(file.utf8), Array(recorded.utf8)])
+        return CacheFolder.Key(
+            group: String(Hexadecimal.text(group).prefix(16)), name: Hexadecimal.text(name))
     }
 
     private func digest(_ path: PathBytes) throws(PipelineError) -> [UInt8] {

@@ -47,9 +47,10 @@ package struct ModelBundle: Sendable {
         _ = try tokenizer()
     }
 
-    /// Builds the model; every tensor of the bundle must be used and have its shape.
-    package func model(_ arithmetic: Arithmetic) throws -> Flamingo {
-        try Flamingo(Weights(weights), configuration, arithmetic: arithmetic)
+    /// Builds the model; every tensor of the bundle must be used and have its shape. `listener` is told of the layers that are packed.
+    package func model(_ arithmetic: Arithmetic, listener: PackedParts? = nil) throws -> Flamingo {
+        try Flamingo(
+            Weights(weights, listener: listener), configuration, arithmetic: arithmetic)
     }
 
     /// The tokenizer with the model's own tokens added; their ids must be those of the configuration.

@@ -23,9 +23,13 @@ package struct ModelCard: Sendable {
     }
 
     /// Counts the tensors of a bundle.
-    package init(_ bundle: ModelBundle) {
-        let tensors = bundle.weights.tensors.values
-        self.init(bundle.configuration, tensors.map { ($0.name, $0.shape.elementCount) })
+    package init(_ bundle: ModelBundle) throws {
+        // A packed head is the embedding once more where the two are tied.
+        let isTied = bundle.configuration.language.tiedEmbedding
+        let parameters = try bundle.weights.parameters().filter {
+            !isTied || $0.name != "language.head.weight"
+        }
+        self.init(bundle.configuration, parameters.map { ($0.name, $0.shape.elementCount) })
     }
 
     private init(_ configuration: FlamingoConfiguration, _ tensors: [(String, Int)]) {

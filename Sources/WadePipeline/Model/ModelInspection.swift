@@ -14,7 +14,7 @@ package struct ModelInspection {
 
     /// The configuration as JSON, parameters by part, memory by precision, and, on wish, every tensor.
     package func text(withTensors: Bool) throws -> String {
-        let card = ModelCard(bundle)
+        let card = try ModelCard(bundle)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         var lines = [String(decoding: try encoder.encode(bundle.configuration), as: UTF8.self), ""]
@@ -28,22 +28,34 @@ package struct ModelInspection {
             "\(padded("all", 16)) \(padded(grouped(card.parameters), 16)) "
                 + "frozen \(grouped(frozen)), trained \(grouped(card.trained))")
         lines.append("")
-        for (name, bits) in [("float32", 32), ("bfloat16", 16), ("int8", 8)] {
-            let gigabytes = Double(card.parameters) * Double(bits) / 8 / 1e9
-            let size = String(format: "%.3f", gigabytes)
-            lines.append("\(padded(name, 16)) \(size) GB of weights in memory")
+        if let precision = bundle.configuration.precision {
+            let bytes = bundle.weights.tensors.values.reduce(0) { $0 + $1.byteCount }
+            lines.append(
+                "\(padded(precision.rawValue, 16)) \(size(bytes)) GB of weights, packed in the file"
+            )
+        } else {
+            for (name, bits) in [("float32", 32), ("bfloat16", 16), ("int8", 8)] {
+                lines.append(
+                    "\(padded(name, 16)) \(size(card.parameters * bits / 8)) GB of weights in memory"
+                )
+            }
         }
-        if withTensors { lines += [""] + tensorLines() }
+        if withTensors { lines += [""] + (try tensorLines()) }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func tensorLines() -> [String] {
-        bundle.weights.names.compactMap { name in
-            bundle.weights.tensors[name].map {
+    private func tensorLines() throws -> [String] {
+        try bundle.weights.names.compactMap { name in
+            if let packed = try bundle.weights.packed(name) {
+                return "\(name) \(packed.precision.rawValue) \(packed.shape), packed"
+            }
+            return bundle.weights.tensors[name].map {
                 "\(name) \($0.elementType.rawValue) \($0.shape)"
             }
         }
     }
+
+    private func size(_ bytes: Int) -> String { String(format: "%.3f", Double(bytes) / 1e9) }
 
     private func padded(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(width - text.count, 0))

@@ -6,7 +6,7 @@ extension Pipeline {
     /// OpenFlamingo's prompt without demonstrations, 8 frames, greedy, by the model that ships with Wade.
     package init(asking question: String) {
         self.init(
-            name: "ask", model: ModelLocation.standard, precision: .float32,
+            name: "ask", model: ModelLocation.standard, precision: nil,
             tasks: [AnnotationTask(id: "ask", type: .vqa, question: question)],
             demonstrations: [], sampling: .uniform(count: 8), segmentation: .whole,
             decoding: Decoding(), customID: "")

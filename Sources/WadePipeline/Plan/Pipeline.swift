@@ -8,8 +8,9 @@ package struct Pipeline: Sendable, Equatable {
     package var name: String
     /// A model bundle's name, or its folder; default `flaminglet`, which ships with Wade.
     package var model: String
-    /// Precision of the model's weights and products; default `float32`.
-    package var precision: Precision
+    /// Precision of the model's weights and products; nil for that in which the model's weights are kept, which is float32 unless
+    /// `wade model quantize` wrote them.
+    package var precision: PrecisionChoice?
     /// The tasks, in the order of the output; at least one.
     package var tasks: [AnnotationTask]
     /// The demonstrations, in the order of the prompt.
@@ -35,6 +36,11 @@ package struct Pipeline: Sendable, Equatable {
     /// The demonstrations that answer `task`, in the order of the prompt or of the pool.
     package func demonstrations(for task: AnnotationTask) -> [Demonstration] {
         demonstrations.filter { $0.answers[task.id] != nil }
+    }
+
+    /// The precision in which a model computes whose weights are kept in `stored`.
+    package func precision(storedAs stored: Precision) -> Precision {
+        PrecisionChoice.resolve(precision, stored: stored)
     }
 
     /// The pipeline in the YAML file at `path`; throws `pipeline` with the place of the first fault.

@@ -36,7 +36,7 @@ struct PipelineReader {
         var pipeline = Pipeline(
             name: try members["name"]?.text() ?? path.stem.text,
             model: try members["model"].map(readModel) ?? ModelLocation.standard,
-            precision: try members["precision"]?.word() ?? .float32, tasks: readTasks,
+            precision: try members["precision"]?.word(), tasks: readTasks,
             demonstrations: demonstrations,
             sampling: try members["sampling"].map(readSampling) ?? .uniform(count: 8),
             segmentation: try members["segmentation"].map(readSegmentation) ?? .whole,

@@ -1,6 +1,6 @@
 //! The hash of everything that decides an answer, one for each task, so that a changed prompt touches only its own task.
 import WadeFlamingo
-internal import WadeTensor
+package import WadeTensor
 import Foundation
 import WadeVideo
 
@@ -12,9 +12,15 @@ package struct ModelIdentity: Sendable, Equatable {
     package var weightsSHA256: String
     /// Version of the program's arithmetic; it changes when the same weights may give other numbers.
     package var numericsVersion: String
+    /// The precision in which its weights are kept.
+    package var storedPrecision: Precision
 
     /// A model.
-    package init(name: String, weightsSHA256: String, numericsVersion: String) {
+    package init(
+        name: String, weightsSHA256: String, numericsVersion: String,
+        storedPrecision: Precision = .float32
+    ) {
+        self.storedPrecision = storedPrecision
         self.name = name
         self.weightsSHA256 = weightsSHA256
         self.numericsVersion = numericsVersion
@@ -49,7 +55,8 @@ package struct Recipe: Sendable, Equatable {
         let set = try JSONWriter.bytes(of: .array(described))
         let content: JSONValue = [
             "numerics": .string(model.numericsVersion), "weights": .string(model.weightsSHA256),
-            "precision": .string(pipeline.precision.rawValue),
+            "precision": .string(
+                pipeline.precision(storedAs: model.storedPrecision).recipeName),
             "sampling": pipeline.sampling.description,
             "segmentation": pipeline.segmentation.description,
             "decoding": task.type == .classify ? .null : pipeline.decoding.description,

@@ -112,7 +112,8 @@ package struct AnnotationJob: Sendable {
                 // Before the first record is written: what no file can change is no matter of records. With clips in the cache
                 // it may be that no decoder is needed.
                 if kept?.isEmpty ?? true { try requireDecoder(decoders) }
-                try ModelLocation(pipeline.model).requireRecordedWeights()
+                try ModelLocation(pipeline.model).requireRecordedWeights(
+                    cache: cache)
                 let annotator = try FlamingoAnnotator(
                     bundle: bundle, pipeline: pipeline, decoders: decoders, cache: kept,
                     batch: settings.batch)
@@ -269,7 +270,8 @@ package struct AnnotationJob: Sendable {
         }
         guard let cache = settings.cache.flatMap({ try? CacheFolder.open($0) }),
             let speed = MeasuredSpeed.read(
-                from: cache, model: plan.model, precision: pipeline.precision)
+                from: cache, model: plan.model,
+                precision: pipeline.precision(storedAs: plan.model.storedPrecision))
         else { return nil }
         return .init(
             secondsPerAnswer: speed.secondsPerAnswer(pipeline, workers: settings.workers),

@@ -68,7 +68,7 @@ package struct QuestionRun {
 
     private mutating func load() throws -> Loaded {
         if let loaded { return loaded }
-        try location.requireRecordedWeights()
+        try location.requireRecordedWeights(cache: cache)
         let kept = try cache.map {
             try VisualTokenCache(
                 $0, bundle.configuration, weightsSHA256: identity.weightsSHA256, pipeline: base)

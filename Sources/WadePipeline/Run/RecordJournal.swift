@@ -231,7 +231,8 @@ struct RecordJournal: ~Copyable {
         record.demonstrations.ids = recipe.demonstrationIDs
         record.model.name = plan.model.name
         record.model.weightsSHA256 = plan.model.weightsSHA256
-        record.model.quantization = plan.pipeline.precision.rawValue
+        record.model.quantization =
+            plan.pipeline.precision(storedAs: plan.model.storedPrecision).rawValue
         record.customID = customID(record)
         record.run.id = plan.runID
         record.run.sequence = sequence

@@ -6,13 +6,16 @@ package struct Linear: Sendable {
     package let inputs: Int
     /// N, the width of what goes out.
     package let outputs: Int
-    private let weights: PackedWeights
-    private let bias: Tensor?
+    let weights: PackedWeights
+    let bias: Tensor?
+    /// What is multiplied is rounded to this first, where the weights themselves are kept as float32.
+    let rounding: Precision
 
-    /// The weights in the layout of whoever multiplies; further precisions are further cases.
-    private enum PackedWeights: Sendable {
+    /// The weights in the layout of whoever multiplies.
+    enum PackedWeights: Sendable {
         case rowMajor(Tensor, Arithmetic)
         case blocked(PackedMatrix)
+        case panels(PanelMatrix)
     }
 
     /// Packs `weight` (N, K) and `bias` (N) for the given arithmetic.
@@ -24,20 +27,69 @@ package struct Linear: Sendable {
         inputs = weight.shape[1]
         self.bias = bias
         // Weights that change at every step are not worth packing.
-        let staysRowMajor =
-            weight.isWatched || bias?.isWatched ?? false || arithmetic.allowsGradients
-        if !staysRowMajor, arithmetic.engine == .oneDNN, arithmetic.precision == .float32 {
+        if weight.isWatched || bias?.isWatched ?? false || arithmetic.allowsGradients {
+            weights = .rowMajor(weight, arithmetic)
+            rounding = .float32
+            return
+        }
+        if arithmetic.isNarrow, let panels = weight.packedInPanels(arithmetic.precision) {
+            weights = .panels(panels)
+            rounding = .float32
+            return
+        }
+        // Without instructions for them, rounded numbers are multiplied as float32.
+        rounding = arithmetic.precision
+        let weight = weight.rounded(to: rounding)
+        if arithmetic.engine == .oneDNN {
+            let hasBias = bias != nil
             let packed = unsafe weight.withValues { values -> PackedMatrix? in
                 guard let base = values.baseAddress else { return nil }
                 return unsafe PackedMatrix(
-                    base, outputs: weight.shape[0], inputs: weight.shape[1], hasBias: bias != nil)
+                    base, outputs: weight.shape[0], inputs: weight.shape[1], hasBias: hasBias)
             }
             if let packed {
                 weights = .blocked(packed)
                 return
             }
         }
-        weights = .rowMajor(weight, arithmetic)
+        weights = .rowMajor(weight, Arithmetic(engine: arithmetic.engine))
+    }
+
+    /// The layer whose weight is `name` (N, K) of `weights`. Weights that were packed before are used where they lie.
+    package init(
+        _ weights: Weights, _ name: String, from inputs: Int, to outputs: Int, bias: Tensor? = nil,
+        arithmetic: Arithmetic
+    ) throws {
+        let shape: Shape = [outputs, inputs]
+        // A bundle of int8 says itself which of its layers are bfloat16.
+        if arithmetic.isNarrow, let packed = try weights.packed(name, shape: shape),
+            packed.precision == arithmetic.precision || arithmetic.precision == .int8,
+            MatrixEngine.multiplies(packed.precision), let panels = try packed.panels()
+        {
+            self.init(panels, bias: bias)
+        } else {
+            self.init(
+                weight: try weights.tensor(name, shape: shape), bias: bias,
+                arithmetic: arithmetic.ofLayer(weights: shape.elementCount))
+        }
+        weights.note(name, self)
+    }
+
+    /// A product with the rows of an embedding, which have no weights of their own; packed, they are those of `weights`.
+    package init(tied embedding: Tensor, _ weights: Weights, arithmetic: Arithmetic) {
+        self.init(
+            weight: embedding, arithmetic: arithmetic.ofLayer(weights: embedding.count))
+        weights.note("weight", self)
+    }
+
+    /// Takes weights that are packed already, and `bias` (N).
+    init(_ panels: PanelMatrix, bias: Tensor?) {
+        precondition(bias.map { $0.count == panels.outputs } ?? true, "linear: bias does not fit")
+        outputs = panels.outputs
+        inputs = panels.inputs
+        self.bias = bias
+        weights = .panels(panels)
+        rounding = .float32
     }
 
     /// A product with a matrix that was computed itself and is used once: nothing is packed.
@@ -47,6 +99,7 @@ package struct Linear: Sendable {
         inputs = weight.shape[1]
         bias = nil
         weights = .rowMajor(weight, Arithmetic(engine: engine))
+        rounding = .float32
     }
 
     /// Whether a row's result has the same bits for any number of rows, so that `rowwise` need not fill up tiles.
@@ -54,15 +107,23 @@ package struct Linear: Sendable {
         switch weights {
         case .rowMajor: false
         case .blocked: MatrixEngine.packedRowsAreAlike
+        // Sums of integers are exact or rounded one by one; those of bfloat16 are cut into tiles elsewhere.
+        case .panels(let matrix): matrix.precision == .int8
         }
+    }
+
+    /// Whether rows are rounded before they are multiplied with weights of low precision.
+    var isNarrow: Bool {
+        if case .panels = weights { true } else { false }
     }
 
     /// x (…, K) to (…, N).
     package func callAsFunction(_ x: Tensor) -> Tensor {
         precondition(x.width == inputs, "linear: x is \(x.shape), weight (\(outputs), \(inputs))")
-        let y = product(x)
+        guard !isNarrow else { return self(input(x)) }
+        let y = product(x.rounded(to: rounding))
         switch weights {
-        case .blocked:
+        case .blocked, .panels:
             precondition(!x.isWatched, "no gradient of packed weights; allowsGradients keeps them")
             return y
         case .rowMajor(let weight, let arithmetic):
@@ -87,6 +148,7 @@ package struct Linear: Sendable {
                     } else {
                         unsafe matrix.multiply(source, rows: rows, bias: nil, into: target)
                     }
+                case .panels: preconditionFailure("linear: rows that were not rounded")
                 case .rowMajor(let weight, let arithmetic):
                     unsafe weight.withValues { matrix in
                         guard let matrix = matrix.baseAddress else { return }

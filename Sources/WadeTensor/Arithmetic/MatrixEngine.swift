@@ -88,9 +88,27 @@ extension MatrixEngine {
 
     /// Whether oneDNN multiplies bfloat16 here; elsewhere rounded operands are multiplied in float32, which differs in the order of
     /// additions only.
-    private static let multipliesBFloat16 =
-        dnnl_get_effective_cpu_isa().rawValue & dnnl_cpu_isa_avx512_core.rawValue
-        == dnnl_cpu_isa_avx512_core.rawValue
+    private static let multipliesBFloat16 = hasInstructions(dnnl_cpu_isa_avx512_core)
+
+    /// Whether the processor, as far as oneDNN may use it, has the instructions.
+    static func hasInstructions(_ instructions: dnnl_cpu_isa_t) -> Bool {
+        let wanted = instructions.rawValue
+        return dnnl_get_effective_cpu_isa().rawValue & wanted == wanted
+    }
+
+    /// Whether the processor multiplies numbers of `precision`: without VNNI, sums of 8-bit products overflow 16 bits; without
+    /// AVX512-BF16, bfloat16 is slower than float32.
+    static func multiplies(_ precision: Precision) -> Bool {
+        switch precision {
+        case .float32: false
+        case .bfloat16: hasInstructions(dnnl_cpu_isa_avx512_core_bf16)
+        case .int8: hasInstructions(dnnl_cpu_isa_avx512_core_vnni)
+        }
+    }
+
+    /// The fastest precision whose answers are nearly those of float32: bfloat16 where the processor multiplies it. int8 is faster
+    /// still, but changes more answers, so it is never chosen unasked.
+    package static var fastPrecision: Precision { multiplies(.bfloat16) ? .bfloat16 : .float32 }
 
     private func multiplyRounded(
         m: Int, n: Int, k: Int, scale: Float, _ a: MatrixOperand, _ b: MatrixOperand, keep: Float,

@@ -27,6 +27,7 @@ extension Linear {
     /// x (…, K) to (…, N), where a row's result has the same bits however many rows there are and whatever stands in them.
     package func rowwise(_ x: Tensor) -> Tensor {
         // Gradients are taken of texts as a whole.
+        guard !isNarrow else { return self(input(x), rows: .apart) }
         guard !rowsAreAlike, !x.isWatched, x.rows > 0 else { return self(x) }
         let (rows, tile) = (x.rows, Self.rowTile)
         let flat = x.reshaped([rows, x.width])
@@ -44,8 +45,5 @@ extension Linear {
 extension MatrixEngine {
     /// Whether products of packed float32 weights give a row the same bits for any number of rows: measured for oneDNN 2.6 from
     /// AVX-512 on.
-    static var packedRowsAreAlike: Bool {
-        let wide = dnnl_cpu_isa_avx512_core.rawValue
-        return dnnl_get_effective_cpu_isa().rawValue & wide == wide
-    }
+    static var packedRowsAreAlike: Bool { hasInstructions(dnnl_cpu_isa_avx512_core) }
 }

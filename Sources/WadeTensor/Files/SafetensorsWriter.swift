@@ -7,6 +7,7 @@ package struct SafetensorsWriter {
         case tensor(Tensor)
         case stored([StoredTensor])
         case bytes([UInt8])
+        case panels(PanelMatrix)
     }
 
     private struct Entry {
@@ -16,15 +17,24 @@ package struct SafetensorsWriter {
         let source: Source
 
         var byteCount: Int { shape.elementCount * elementType.byteCount }
+
+        var isPacked: Bool {
+            if case .panels = source { true } else { false }
+        }
     }
 
     private var entries: [Entry] = []
     private var names = Set<String>()
     private let metadata: [String: String]
+    /// The data start at a multiple of so many bytes.
+    private let alignment: Int
 
-    /// A writer without tensors; `metadata` is free text for the header.
-    package init(metadata: [String: String] = [:]) {
+    /// A writer without tensors; `metadata` is free text for the header. Packed weights come first in the file, so that they begin
+    /// at multiples of `alignment`, a power of two of at least 8.
+    package init(metadata: [String: String] = [:], alignment: Int = 8) {
+        precondition(alignment >= 8 && alignment & (alignment - 1) == 0, "alignment \(alignment)")
         self.metadata = metadata
+        self.alignment = alignment
     }
 
     /// Adds values, rounded to nearest even when `elementType` is narrower. Adding a name twice is our own mistake.
@@ -65,6 +75,11 @@ package struct SafetensorsWriter {
         append(name, elementType, shape, .bytes(bytes))
     }
 
+    /// Adds packed weights as they lie in memory.
+    mutating func add(_ name: String, _ panels: PanelMatrix) {
+        append(name, .uint8, [panels.layout.byteCount], .panels(panels))
+    }
+
     private mutating func append(
         _ name: String, _ elementType: ElementType, _ shape: Shape, _ source: Source
     ) {
@@ -79,6 +94,7 @@ package struct SafetensorsWriter {
         let types = ElementType.allCases
         let rank = Dictionary(uniqueKeysWithValues: zip(types, types.indices))
         let sorted = entries.sorted { first, second in
+            guard first.isPacked == second.isPacked else { return first.isPacked }
             guard let left = rank[first.elementType], let right = rank[second.elementType],
                 left != right
             else { return first.name.utf8.lexicographicallyPrecedes(second.name.utf8) }
@@ -93,7 +109,7 @@ package struct SafetensorsWriter {
         try file.commit()
     }
 
-    /// The header's JSON, padded with spaces so that the data starts at a multiple of 8.
+    /// The header's JSON, padded with spaces so that the data starts where it should; its length stands before it in 8 bytes.
     private func header(_ sorted: [Entry]) -> [UInt8] {
         var fields: [String] = []
         if !metadata.isEmpty {
@@ -112,7 +128,8 @@ package struct SafetensorsWriter {
             begin = end
         }
         let json = Array("{\(fields.joined(separator: ","))}".utf8)
-        return json + [UInt8](repeating: 0x20, count: (8 - json.count % 8) % 8)
+        let rest = (8 + json.count) % alignment
+        return json + [UInt8](repeating: 0x20, count: (alignment - rest) % alignment)
     }
 
     private func write(_ entry: Entry, to file: borrowing PartialFile) throws {
@@ -125,6 +142,12 @@ package struct SafetensorsWriter {
                     let piece = unsafe values[first..<min(first + 1 << 20, values.count)]
                     try unsafe write(.init(rebasing: piece), as: entry.elementType, to: file)
                 }
+            }
+        case .panels(let panels):
+            for first in stride(from: 0, to: panels.layout.byteCount, by: 1 << 24) {
+                let piece = unsafe panels.bytes[
+                    first..<min(first + 1 << 24, panels.layout.byteCount)]
+                unsafe try file.write(UnsafeRawBufferPointer(rebasing: piece))
             }
         case .stored(let pieces):
             for piece in pieces { try write(piece, as: entry.elementType, to: file) }

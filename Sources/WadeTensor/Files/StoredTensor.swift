@@ -10,11 +10,11 @@ package struct StoredTensor: Sendable {
     package let shape: Shape
     /// The file's path, for messages.
     package let file: String
-    private let mapping: MappedFile
+    let mapping: MappedFile
     /// The byte in the file where element 0 starts.
-    private let offset: Int
+    let offset: Int
     /// Elements between neighbours along each axis; nil when the elements lie in row-major order without holes.
-    private let strides: [Int]?
+    let strides: [Int]?
 
     /// A tensor in bytes `region` of a file, starting at element `first` of that region; nil strides mean row-major order.
     ///

@@ -6,6 +6,10 @@ package struct Weights: Sendable {
     /// The path the tensors came from, for messages.
     package let file: String
     private let tensors: [String: StoredTensor]
+    /// What the file says beside the tensors: how packed ones lie.
+    private let metadata: [String: String]
+    /// Hears of everything that is packed.
+    private let listener: PackedParts?
     /// Tensors in memory; empty for weights of a file.
     private let parameters: [String: Tensor]
     /// Makes what is asked for.
@@ -23,10 +27,13 @@ package struct Weights: Sendable {
 
     /// All tensors of an archive, none of them read. With `shapesOnly` a model can be built to see whether every tensor is there
     /// with its shape, without reading one; it must not be run.
-    package init(_ archive: TensorArchive, shapesOnly: Bool = false) {
+    /// `listener` is told of the layers that are packed.
+    package init(
+        _ archive: TensorArchive, shapesOnly: Bool = false, listener: PackedParts? = nil
+    ) {
         self.init(
-            archive.tensors, file: archive.file, prefix: "", seen: SeenNames(),
-            shapesOnly: shapesOnly)
+            archive.tensors, metadata: archive.metadata, listener: listener, file: archive.file,
+            prefix: "", seen: SeenNames(), shapesOnly: shapesOnly)
     }
 
     /// Tensors in memory, none of them read: a model built from them holds these very tensors, watched ones on their tape.
@@ -44,10 +51,13 @@ package struct Weights: Sendable {
     }
 
     private init(
-        _ tensors: [String: StoredTensor], parameters: [String: Tensor] = [:],
+        _ tensors: [String: StoredTensor], metadata: [String: String] = [:],
+        listener: PackedParts? = nil, parameters: [String: Tensor] = [:],
         make: (@Sendable (String, Shape) -> Tensor)? = nil, file: String, prefix: String,
         seen: SeenNames, shapesOnly: Bool
     ) {
+        self.metadata = metadata
+        self.listener = listener
         self.make = make
         self.tensors = tensors
         self.parameters = parameters
@@ -60,15 +70,15 @@ package struct Weights: Sendable {
     /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
     package subscript(scope: String) -> Weights {
         Weights(
-            tensors, parameters: parameters, make: make, file: file, prefix: prefix + scope + ".",
-            seen: seen,
-            shapesOnly: shapesOnly)
+            tensors, metadata: metadata, listener: listener, parameters: parameters, make: make,
+            file: file, prefix: prefix + scope + ".", seen: seen, shapesOnly: shapesOnly)
     }
 
     /// The weights of entry `index` of a list of modules, as in `weights["layers"][0]`.
     package subscript(index: Int) -> Weights { self[String(index)] }
 
-    /// The tensor `name` as float32; throws when it is missing, has another shape or is not floating point.
+    /// The tensor `name` as float32, also where it is kept in low precision; throws when it is missing, has another shape or is not
+    /// floating point.
     package func tensor(_ name: String, shape: Shape) throws -> Tensor {
         if let make { return make(prefix + name, shape) }
         if let parameter = parameters[prefix + name] {
@@ -79,6 +89,10 @@ package struct Weights: Sendable {
             seen.insert([prefix + name])
             return parameter
         }
+        if let packed = try packed(name, shape: shape) {
+            guard shapesOnly else { return try packed.float32() }
+            return unsafe Tensor(uninitialized: shape) { _ in }
+        }
         let found = try stored(name, shape: shape)
         guard shapesOnly, found.elementType.isFloatingPoint else { return try found.float32() }
         // Memory that nobody touches is never given.
@@ -88,6 +102,33 @@ package struct Weights: Sendable {
     /// The tensor `name` as float32, or nil when there is none; throws when it has another shape or is not floating point.
     package func optionalTensor(_ name: String, shape: Shape) throws -> Tensor? {
         contains(name) ? try tensor(name, shape: shape) : nil
+    }
+
+    /// The matrix that is packed under `name`; nil when that is an ordinary tensor. Throws when it has another shape.
+    func packed(_ name: String, shape: Shape) throws -> PackedTensor? {
+        guard make == nil,
+            let packed = try PackedTensor(prefix + name, in: tensors, metadata: metadata)
+        else { return nil }
+        guard packed.shape == shape else {
+            throw TensorError.shapeMismatch(
+                name: prefix + name, found: packed.shape, expected: shape, file: file)
+        }
+        seen.insert([prefix + name, prefix + name + PackedTensor.scalesSuffix])
+        return packed
+    }
+
+    /// The same weights, of which `listener` is told what is packed.
+    func telling(_ listener: PackedParts) -> Weights {
+        Weights(
+            tensors, metadata: metadata, listener: listener, parameters: parameters, make: make,
+            file: file, prefix: prefix, seen: seen, shapesOnly: shapesOnly)
+    }
+
+    /// Tells the listener that `layer` packed the tensor `name`.
+    func note(_ name: String, _ layer: Linear) {
+        if let listener, case .panels(let panels) = layer.weights {
+            listener.add(prefix + name, panels)
+        }
     }
 
     /// The tensor `name` as the file holds it; throws when it is missing or has another shape.

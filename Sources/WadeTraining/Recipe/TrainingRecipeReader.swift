@@ -56,8 +56,10 @@ struct TrainingRecipeReader {
 
     private func readPrecision(_ field: YAMLField?) throws -> Precision? {
         try field.map { field in
-            guard let precision = Precision(rawValue: try field.text()) else {
-                throw field.wrong(Precision.allCases.map(\.rawValue).joined(separator: " or "))
+            guard let precision = Precision(rawValue: try field.text()),
+                Precision.trainable.contains(precision)
+            else {
+                throw field.wrong(Precision.trainable.map(\.rawValue).joined(separator: " or "))
             }
             return precision
         }

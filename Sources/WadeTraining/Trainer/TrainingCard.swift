@@ -62,7 +62,7 @@ struct TrainingCard {
 
     /// Writes `card.md` beside the bundle that is in `folder`.
     func write(to folder: String) throws {
-        let text = text(ModelCard(try ModelBundle(path: folder)))
+        let text = text(try ModelCard(ModelBundle(path: folder)))
         try Data(text.utf8).write(
             to: URL(fileURLWithPath: folder + "/card.md"), options: .atomic)
     }

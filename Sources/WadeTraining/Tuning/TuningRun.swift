@@ -64,6 +64,13 @@ package struct TuningRun {
                 found: "a model of the \(configuration.family.rawValue) family",
                 expected: "one with a resampler, whose prompts pipelines write")
         }
+        guard configuration.storedPrecision == .float32 else {
+            throw TrainingError.request(
+                found:
+                    "\(plan.bundle), whose weights are \(configuration.storedPrecision.rawValue)",
+                expected: "the bundle that it was quantised from: rounded weights cannot be trained"
+            )
+        }
         let read = try CaptionedClips(plan.data, pipeline: plan.pipeline)
         let identity = try ModelLocation(plan.bundle).identity()
         let sampling = plan.pipeline?.sampling ?? .uniform(count: 8)

@@ -10,9 +10,9 @@ struct RowsApartTests {
 
     @Test(
         "a row of a layer has the same bits among 1 to 40 rows, at any place",
-        arguments: [Precision.float32, .bfloat16])
+        arguments: Precision.allCases)
     func layers(precision: Precision) {
-        for (inputs, outputs) in [(16, 7), (192, 768), (1024, 260), (2048, 64)] {
+        for (inputs, outputs) in [(16, 7), (192, 768), (1024, 260), (2048, 64), (3000, 64)] {
             let layer = Linear(
                 weight: noise([outputs, inputs], seed: 2), bias: noise([outputs], seed: 3),
                 arithmetic: Arithmetic(precision: precision))
