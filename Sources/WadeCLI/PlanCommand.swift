@@ -85,9 +85,8 @@ struct PlanCommand: ParsableCommand {
 
     /// Says what the pipeline's model needs: as a warning when that is more than there is.
     private func tellMemory(of pipeline: Pipeline) throws {
-        let memory = try ModelMemory(bundle: ModelLocation(pipeline.model).folder)
+        let (memory, precision) = try ModelMemory.needed(by: pipeline)
         guard let machine = MachineMemory.total else { return }
-        let precision = pipeline.precision.rawValue
         let needs =
             "the model's weights take \(ByteText.of(memory.bytes(in: precision))) in \(precision); "
             + "this machine has \(ByteText.of(machine)) of memory"

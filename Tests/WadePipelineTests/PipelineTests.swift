@@ -37,7 +37,8 @@ struct PipelineTests {
     func defaults() throws {
         let folder = try TemporaryFolder()
         let pipeline = try read(Self.least, in: folder)
-        #expect(pipeline.name == "p" && pipeline.model == "m" && pipeline.precision == .float32)
+        #expect(pipeline.name == "p" && pipeline.model == "m" && pipeline.precision == nil)
+        #expect(pipeline.precision(storedAs: .float32) == .float32)
         #expect(pipeline.sampling == .uniform(count: 8) && pipeline.segmentation == .whole)
         #expect(pipeline.decoding == Decoding() && pipeline.demonstrations.isEmpty)
         #expect(pipeline.tasks == [AnnotationTask(id: "c", type: .caption)])
@@ -112,7 +113,7 @@ struct PipelineTests {
         ),
         (
             least + "precision: float64\n",
-            "4:12: found precision: \"float64\", expected one of float32"
+            "4:12: found precision: \"float64\", expected one of auto, float32, bfloat16, int8"
         ),
         (least + "demonstrations: {file: none.jsonl}\n", "4:24: found "),
         (

@@ -1,5 +1,7 @@
 //! What memory a model's weights take, and what this machine has: whether a model fits is known before it is downloaded or loaded.
 internal import Foundation
+internal import WadeFlamingo
+internal import WadeTensor
 
 /// The memory that a number of parameters takes.
 package struct ModelMemory: Sendable, Equatable {
@@ -11,7 +13,14 @@ package struct ModelMemory: Sendable, Equatable {
 
     /// The parameters of the bundle at `folder`; nothing of its weights is read.
     package init(bundle folder: String) throws {
-        parameters = ModelCard(try ModelBundle(path: folder)).parameters
+        parameters = try ModelCard(try ModelBundle(path: folder)).parameters
+    }
+
+    /// The memory of the weights of a pipeline's model, and in which precision it answers.
+    package static func needed(by pipeline: Pipeline) throws -> (ModelMemory, precision: String) {
+        let bundle = try ModelBundle(path: ModelLocation(pipeline.model).folder)
+        let precision = pipeline.precision(storedAs: bundle.configuration.storedPrecision)
+        return (ModelMemory(parameters: try ModelCard(bundle).parameters), precision.rawValue)
     }
 
     /// Bits of a weight by precision, without the scales that the integers are multiplied with.

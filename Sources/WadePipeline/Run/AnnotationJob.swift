@@ -246,9 +246,9 @@ package struct AnnotationJob: Sendable {
     /// Bytes of memory that a run with these settings takes at most: what the user says, else what the model and the largest clip need.
     func leastMemory() throws -> Int {
         if let memory = settings.memory { return memory }
-        let bundle = try ModelBundle(path: try ModelLocation(pipeline.model).folder)
+        let (memory, precision) = try ModelMemory.needed(by: pipeline)
         return TaskNeeds.memory(
-            weightBytes: 4 * ModelCard(bundle).parameters, workers: settings.workers,
+            weightBytes: memory.bytes(in: precision), workers: settings.workers,
             clipMemory: settings.clipMemory)
     }
 
@@ -259,7 +259,8 @@ package struct AnnotationJob: Sendable {
         guard known == nil, let cache = settings.cache.flatMap({ try? CacheFolder.open($0) }),
             let model = try? ModelLocation(pipeline.model).identity()
         else { return known }
-        return MeasuredSpeed.read(from: cache, model: model, precision: pipeline.precision)?
+        let precision = pipeline.precision(storedAs: model.storedPrecision)
+        return MeasuredSpeed.read(from: cache, model: model, precision: precision)?
             .secondsPerAnswer(pipeline, workers: settings.workers)
     }
 
