@@ -186,12 +186,12 @@ struct CommandLineTests {
     )
     func cannotRun() throws {
         let wade = try BuiltProgram()
-        try wade.write("model: ./model\ntasks: []\nshots: 3\n", to: "p.yaml")
+        try wade.write("model: ./model\ntasks: []\nshoots: 3\n", to: "p.yaml")
         let pipeline = try wade.annotate()
         #expect(pipeline.code == 1)
         #expect(
             pipeline.errors.hasPrefix(
-                "wade: \(wade.path("p.yaml")):3:1: found unknown name \"shots\""))
+                "wade: \(wade.path("p.yaml")):3:1: found unknown name \"shoots\""))
         try wade.write("model: ./gone\ntasks: [{id: c, type: caption}]\n", to: "p.yaml")
         let model = try wade.annotate()
         #expect(model.code == 1 && model.errors.contains("cannot find the model"))
