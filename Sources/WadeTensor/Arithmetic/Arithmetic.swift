@@ -55,7 +55,7 @@ package struct Arithmetic: Sendable, Hashable {
     /// Layers of a model with fewer weights stay bfloat16 where the model is int8.
     package let leastInt8Weights: Int
 
-    /// The least weights of a layer for which int8 pays: below, rounding rows costs about what the shorter product saves, and a whole
+    /// The least weights of a layer that int8 takes: below, rounding rows costs about what the shorter product saves (an estimate), and a whole
     /// model of small layers (Flaminglet) changed 7 of 100 answers in int8, 1 in bfloat16.
     package static let leastInt8Weights = 1 << 18
 
