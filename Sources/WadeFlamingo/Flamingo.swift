@@ -71,27 +71,27 @@ package struct Flamingo: Sendable {
             observe: observe)
     }
 
-    /// One more token of each of several sequences to their final hidden states (B, D), computed together; a row of it is the same
-    /// in any company.
-    package func step(_ ids: [Int], sequences: inout [TextSequence]) throws -> Tensor {
-        precondition(ids.count == sequences.count, "step: one token per sequence")
-        try requireTokens(ids)
-        var texts: [TextRows] = []
-        for (index, id) in ids.enumerated() {
-            let windows = windows(of: [id], in: &sequences[index])
+    /// The next tokens of each of several sequences to their final hidden states (T, D), one sequence after the other, computed
+    /// together; a row of it is the same in any company.
+    package func advance(_ texts: [[Int]], sequences: inout [TextSequence]) throws -> Tensor {
+        precondition(texts.count == sequences.count, "advance: one text per sequence")
+        for ids in texts { try requireTokens(ids) }
+        var rows: [TextRows] = []
+        for (index, ids) in texts.enumerated() {
+            let windows = windows(of: ids, in: &sequences[index])
             var cache = KeyValueCache(layers: [])
             swap(&cache, &sequences[index].cache)
-            texts.append(
+            rows.append(
                 TextRows(
-                    ids: [id], media: sequences[index].media.pieces, windows: windows, cache: cache)
-            )
+                    ids: ids, media: sequences[index].media.pieces, windows: windows, cache: cache))
         }
-        let hidden = language(&texts, rows: .apart)
-        for index in texts.indices { swap(&texts[index].cache, &sequences[index].cache) }
+        let hidden = language(&rows, rows: .apart)
+        for index in rows.indices { swap(&rows[index].cache, &sequences[index].cache) }
         return hidden
     }
 
-    private func requireTokens(_ ids: [Int]) throws {
+    /// Throws for no tokens, and for one outside the vocabulary.
+    func requireTokens(_ ids: [Int]) throws {
         guard !ids.isEmpty else {
             throw FlamingoError.request(found: "no tokens", expected: "at least one")
         }

@@ -41,7 +41,6 @@ struct BatchedAnswerTests {
     private func requests(_ model: Flamingo) throws -> [AnswerRequest] {
         let image = model.configuration.tokens.image
         let size = model.language.vocabularySize
-        let generator = Generator(model)
         var prefix = model.sequence(media: media(9, model))
         let shown = [image] + (0..<17).map { ($0 * 31 + 7) % (size - 10) }
         _ = try model(shown, sequence: &prefix)
@@ -62,12 +61,23 @@ struct BatchedAnswerTests {
             if number == 5 { options.noRepeatNGramInAnswer = 2 }
             if number == 6 { options.strategy = .beam(count: 3, lengthPenalty: 1) }
             if number == 7 { options.maximumTokens = 1 }
-            let start = try generator.read(
+            let unread = UnreadPrompt(
                 prompt, behind: sequence, earlier: isBehind ? shown : [],
                 generatedTokens: number == 8 ? .areBlindAfterTheFirst : .seeMedia)
-            return AnswerRequest(number, from: start, options: options) { ids in
+            return AnswerRequest(number, .unread(unread), options: options) { ids in
                 number != 9 || ids.count < 2
             }
+        }
+    }
+
+    /// Where the answer to `request` begins when nobody else asks.
+    private func start(of request: AnswerRequest, _ model: Flamingo) throws -> AnswerStart {
+        switch request.beginning {
+        case .read(let start): start
+        case .unread(let prompt):
+            try Generator(model).read(
+                prompt.ids, behind: prompt.sequence, earlier: prompt.earlier,
+                generatedTokens: prompt.generatedTokens)
         }
     }
 
@@ -84,8 +94,10 @@ struct BatchedAnswerTests {
                 waiting = waiting.dropFirst(taken.count)
                 return Array(taken)
             },
-            ended: { number, result in
-                do { found.append((number, try result.get())) } catch { failure = error }
+            ended: { ended in
+                do { found.append((ended.number, try ended.result.get())) } catch {
+                    failure = error
+                }
                 return nil
             })
         if let failure { throw failure }
@@ -100,7 +112,8 @@ struct BatchedAnswerTests {
         let requests = try requests(model)
         let generator = Generator(model)
         let alone = try requests.map { request in
-            try generator.answer(request.start, options: request.options, goOn: request.goOn)
+            try generator.answer(
+                start(of: request, model), options: request.options, goOn: request.goOn)
         }
         #expect(Set(alone.map(\.ids.count)).count > 4, "answers of many lengths")
         let orders = [requests, requests.reversed(), requests.filter { $0.number % 2 == 0 }]
@@ -123,12 +136,51 @@ struct BatchedAnswerTests {
         #expect(left != left.sorted() && Set(left) == Set(0..<11))
     }
 
+    @Test(
+        "scores of choices are the same to the bit alone and among others, and a prompt that cannot be read fails alone",
+        arguments: models, Precision.allCases)
+    func sameScores(fixture: String, precision: Precision) throws {
+        let model = try model(fixture, precision)
+        let size = model.language.vocabularySize
+        let image = model.configuration.tokens.image
+        var prefix = model.sequence(media: media(9, model))
+        _ = try model([image] + (0..<9).map { ($0 * 31 + 7) % (size - 10) }, sequence: &prefix)
+        var questions = (0..<9).map { number in
+            // More choices than are read in one pass, of one token and of many.
+            let choices = (0..<(number == 4 ? 40 : 1 + number % 3)).map { choice in
+                (0...(choice + number) % 5).map { ($0 * 17 + choice * 5 + number) % (size - 10) }
+            }
+            return GivenAnswers(
+                choices, after: [image] + (0..<number % 4).map { $0 + 3 },
+                behind: prefix.continued(with: media(number, model)))
+        }
+        let generator = Generator(model)
+        let alone = try questions.map {
+            try generator.scores(of: $0.choices, after: $0.prompt.ids, behind: $0.prompt.sequence)
+        }
+        for order in [Array(0..<9), (0..<9).reversed(), [3, 5, 4]] {
+            let found = generator.scores(of: order.map { questions[$0] })
+            for (number, scores) in zip(order, found) {
+                #expect(
+                    try scores.get().map { $0.logProbabilities.map(\.bitPattern) }
+                        == alone[number].map { $0.logProbabilities.map(\.bitPattern) },
+                    "\(number)")
+            }
+        }
+        questions[2] = GivenAnswers([[1], []], after: [image], behind: prefix)
+        questions[6] = GivenAnswers([[1]], after: [size], behind: prefix)
+        let found = generator.scores(of: questions)
+        let failed = found.indices.filter { (try? found[$0].get()) == nil }
+        #expect(failed == [2, 6] && (try? found[8].get()) == alone[8])
+    }
+
     @Test("who asks again is asked next, and a request that nobody can answer fails alone")
     func again() throws {
         let model = try model(Self.models[0])
         var requests = try requests(model)
         requests[2].options.maximumTokens = -1
-        let whole = requests
+        requests[3].beginning = .unread(
+            UnreadPrompt([-1], behind: model.sequence(media: .none)))
         let more = DecodingOptions(maximumTokens: 4, endTokens: [])
         var log: [(number: Int, count: Int?)] = []
         var waiting = requests[...]
@@ -138,14 +190,14 @@ struct BatchedAnswerTests {
                 waiting = waiting.dropFirst(taken.count)
                 return taken
             },
-            ended: { number, result in
-                log.append((number, try? result.get().ids.count))
-                let times = log.filter { $0.number == number }.count
-                guard number == 0, times < 3 else { return nil }
-                return AnswerRequest(0, from: whole[0].start, options: more)
+            ended: { ended in
+                log.append((ended.number, try? ended.result.get().ids.count))
+                let times = log.filter { $0.number == ended.number }.count
+                guard ended.number == 0, times < 3, let start = ended.start else { return nil }
+                return AnswerRequest(0, .read(start), options: more)
             })
         #expect(log.filter { $0.number == 0 }.map(\.count) == [3, 4, 4])
-        #expect(log.filter { $0.number == 2 }.map(\.count) == [nil])
+        for number in [2, 3] { #expect(log.filter { $0.number == number }.map(\.count) == [nil]) }
         #expect(log.count == 13 && Set(log.map(\.number)) == Set(0..<11))
     }
 

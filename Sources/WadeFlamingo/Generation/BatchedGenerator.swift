@@ -4,10 +4,15 @@ internal import WadeTensor
 
 /// An answer that is wanted from a batch.
 package struct AnswerRequest {
+    /// Where an answer begins: behind a prompt that is read with the batch, or where another answer to it began.
+    package enum Beginning {
+        case unread(UnreadPrompt)
+        case read(AnswerStart)
+    }
+
     /// What whoever asks calls it.
     package var number: Int
-    /// Where it begins.
-    package var start: AnswerStart
+    package var beginning: Beginning
     package var options: DecodingOptions
     /// The answer's form.
     package var grammar: TokenGrammar?
@@ -15,19 +20,28 @@ package struct AnswerRequest {
     package var goOn: ([Int]) -> Bool
 
     package init(
-        _ number: Int, from start: AnswerStart, options: DecodingOptions,
+        _ number: Int, _ beginning: Beginning, options: DecodingOptions,
         grammar: TokenGrammar? = nil, goOn: @escaping ([Int]) -> Bool = { _ in true }
     ) {
         self.number = number
-        self.start = start
+        self.beginning = beginning
         self.options = options
         self.grammar = grammar
         self.goOn = goOn
     }
 }
 
-/// Answers requests, several at once. An answer leaves when it is whole, and the next request takes its place; what an answer says,
-/// to the last bit of its log-probabilities, is what `Generator` says to it alone. Beam search keeps its own sequences and goes alone.
+/// What became of a request.
+package struct EndedAnswer {
+    package let number: Int
+    package let result: Result<Generated, any Error>
+    /// Where the answer began, so that another one can begin there; nil when its prompt could not be read.
+    package let start: AnswerStart?
+}
+
+/// Answers requests, several at once. An answer leaves when it is whole, and the next request takes its place: its prompt is read in
+/// the same pass as the others' next tokens. What an answer says, to the last bit of its log-probabilities, is what `Generator` says to
+/// it alone. Beam search keeps its own sequences and goes alone.
 package struct BatchedGenerator: Sendable {
     private let generator: Generator
     private let places: Int
@@ -39,20 +53,11 @@ package struct BatchedGenerator: Sendable {
         self.places = places
     }
 
-    /// An answer in its place.
-    private struct Place {
-        let request: AnswerRequest
-        var continuation: Continuation
-        /// The token whose successor is wanted.
-        var token: Int
-    }
-
     /// Takes requests from `next`, which is told how many places are free and gives none when it has no more. `ended` hears of every
     /// answer as it leaves, and may ask for another one, which comes before what `next` has: so an answer is tried again in
     /// another way. Both are called on the caller's thread.
     package func run(
-        next: (Int) -> [AnswerRequest],
-        ended: (Int, Result<Generated, any Error>) -> AnswerRequest?
+        next: (Int) -> [AnswerRequest], ended: (EndedAnswer) -> AnswerRequest?
     ) {
         var again: [AnswerRequest] = []
         var open: [Place] = []
@@ -65,58 +70,105 @@ package struct BatchedGenerator: Sendable {
                 let requests = retried + (free > 0 ? next(free) : [])
                 if requests.isEmpty { break }
                 for request in requests {
-                    var place: Place?
-                    let result = Result { try begin(request, &place) }
-                    if let place {
+                    switch admit(request) {
+                    case .place(let place, let sequence):
                         open.append(place)
-                        sequences.append(request.start.sequence)
-                    } else if let request = ended(request.number, result) {
-                        again.append(request)
+                        sequences.append(sequence)
+                    case .ended(let answer):
+                        if let request = ended(answer) { again.append(request) }
                     }
                 }
             }
             guard !open.isEmpty else { return }
-            for (number, result) in step(&open, &sequences) {
-                if let request = ended(number, result) { again.append(request) }
+            for answer in advance(&open, &sequences) {
+                if let request = ended(answer) { again.append(request) }
             }
         }
     }
 
-    /// The answer's first token, and its place if there are to be more.
-    private func begin(_ request: AnswerRequest, _ place: inout Place?) throws -> Generated {
-        if case .beam = request.options.strategy {
-            return try generator.answer(
-                request.start, options: request.options, grammar: request.grammar,
-                goOn: request.goOn)
+    // MARK: - Places
+
+    /// An answer in its place.
+    private struct Place {
+        let request: AnswerRequest
+        var start: AnswerStart?
+        /// Nil until the prompt is read.
+        var continuation: Continuation?
+        /// What the model reads next: the prompt, then one token after the other.
+        var ids: [Int]
+
+        func ended(_ result: Result<Generated, any Error>) -> EndedAnswer {
+            EndedAnswer(number: request.number, result: result, start: start)
         }
-        var continuation = try Continuation(
-            after: request.start.text, options: request.options, grammar: request.grammar)
-        let token = try continuation.next(request.start.logits, goOn: request.goOn)
-        if let token { place = Place(request: request, continuation: continuation, token: token) }
-        return continuation.generated
     }
 
-    /// One more token of every answer; those that end leave.
-    private func step(_ open: inout [Place], _ sequences: inout [TextSequence]) -> [(
-        Int, Result<Generated, any Error>
-    )] {
-        var ended: [(Int, Result<Generated, any Error>)] = []
+    private enum Admission {
+        case place(Place, TextSequence)
+        case ended(EndedAnswer)
+    }
+
+    private func admit(_ request: AnswerRequest) -> Admission {
+        var place = Place(request: request, ids: [])
         do {
-            let hidden = try generator.model.step(open.map(\.token), sequences: &sequences)
-            let logits = generator.model.language.logits(hidden, rows: .apart)
+            try Continuation.check(request.options, request.grammar)
+            switch request.beginning {
+            case .unread(let prompt):
+                try prompt.check(generator.model)
+                place.ids = prompt.ids
+                return .place(place, prompt.sequence)
+            case .read(let start):
+                if let whole = try begin(&place, at: start) {
+                    return .ended(place.ended(.success(whole)))
+                }
+                return .place(place, start.sequence)
+            }
+        } catch {
+            return .ended(place.ended(.failure(error)))
+        }
+    }
+
+    /// The answer's first token; the answer itself when that is all of it.
+    private func begin(_ place: inout Place, at start: AnswerStart) throws -> Generated? {
+        let request = place.request
+        place.start = start
+        if case .beam = request.options.strategy {
+            return try generator.answer(
+                start, options: request.options, grammar: request.grammar, goOn: request.goOn)
+        }
+        place.continuation = try Continuation(
+            after: start.text, options: request.options, grammar: request.grammar)
+        return try goOn(&place, start.logits)
+    }
+
+    /// One more token; the answer when it is whole.
+    private func goOn(_ place: inout Place, _ logits: [Float]) throws -> Generated? {
+        guard let token = try place.continuation?.next(logits, goOn: place.request.goOn) else {
+            return place.continuation?.generated
+        }
+        place.ids = [token]
+        return nil
+    }
+
+    // MARK: - Passes
+
+    /// One more token of every answer; those that end leave.
+    private func advance(_ open: inout [Place], _ sequences: inout [TextSequence]) -> [EndedAnswer]
+    {
+        var ended: [EndedAnswer] = []
+        do {
+            let texts = open.map(\.ids)
+            let logits = generator.lastLogits(
+                try generator.model.advance(texts, sequences: &sequences), of: texts)
             var left: [Int] = []
             for index in open.indices {
-                let request = open[index].request
+                let result = Result {
+                    try took(logits[index].values, &open[index], &sequences[index])
+                }
                 do {
-                    let token = try open[index].continuation.next(
-                        logits[index].values, goOn: request.goOn)
-                    if let token {
-                        open[index].token = token
-                        continue
-                    }
-                    ended.append((request.number, .success(open[index].continuation.generated)))
+                    guard let whole = try result.get() else { continue }
+                    ended.append(open[index].ended(.success(whole)))
                 } catch {
-                    ended.append((request.number, .failure(error)))
+                    ended.append(open[index].ended(.failure(error)))
                 }
                 left.append(index)
             }
@@ -126,10 +178,23 @@ package struct BatchedGenerator: Sendable {
             }
         } catch {
             // No token of a continuation is outside the vocabulary; should one be, nobody waits forever.
-            ended = open.map { ($0.request.number, .failure(error)) }
+            ended = open.map { $0.ended(.failure(error)) }
             open.removeAll()
             sequences.removeAll()
         }
         return ended
+    }
+
+    /// The place takes the logits of its last token; returns the answer when it is whole.
+    private func took(_ logits: [Float], _ place: inout Place, _ sequence: inout TextSequence)
+        throws
+        -> Generated?
+    {
+        guard place.continuation == nil, case .unread(let prompt) = place.request.beginning else {
+            return try goOn(&place, logits)
+        }
+        let start = prompt.read(generator.model, sequence, logits)
+        sequence = start.sequence
+        return try begin(&place, at: start)
     }
 }

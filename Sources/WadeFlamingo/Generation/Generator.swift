@@ -35,23 +35,6 @@ package struct Generator: Sendable {
         return try answer(start, options: options, grammar: grammar, goOn: goOn)
     }
 
-    /// Reads `prompt` behind `sequence`, so that answers can begin; several may begin at the same place.
-    package func read(
-        _ prompt: [Int], behind sequence: TextSequence, earlier: [Int] = [],
-        generatedTokens: GeneratedTokens = .seeMedia
-    ) throws -> AnswerStart {
-        guard !prompt.isEmpty else {
-            throw FlamingoError.request(found: "an empty prompt", expected: "at least one token")
-        }
-        var sequence = sequence
-        let hidden = try model(prompt, sequence: &sequence)
-        let last = hidden[hidden.rows - 1..<hidden.rows]
-        let logits = model.language.logits(last, rows: .apart).values
-        model.beginGenerating(&sequence)
-        if generatedTokens == .areBlindAfterTheFirst { sequence.blind = true }
-        return AnswerStart(text: earlier + prompt, sequence: sequence, logits: logits)
-    }
-
     /// Reads `prompt` at the end of `sequence` itself and answers it; the sequence then holds the prompt and what was read of the
     /// answer: all tokens but the last one, or none after a beam search.
     package func answer(
@@ -92,23 +75,13 @@ package struct Generator: Sendable {
         var token = try continuation.next(start.logits, goOn: goOn)
         while let last = token {
             // One step of a batch of one: in any batch the same bits.
-            let hidden = try model.step([last], sequences: &sequences)
+            let hidden = try model.advance([[last]], sequences: &sequences)
             token = try continuation.next(
                 model.language.logits(hidden, rows: .apart).values, goOn: goOn)
         }
         sequence = sequences[0]
         return continuation.generated
     }
-}
-
-/// A prompt that was read up to where its answer begins.
-package struct AnswerStart: Sendable {
-    /// The ids so far.
-    let text: [Int]
-    /// What the model has seen.
-    let sequence: TextSequence
-    /// The logits of the first new token.
-    let logits: [Float]
 }
 
 /// Draws an index from softmax(scores / temperature), cut to the best `topK` and to the nucleus `topP`

@@ -16,7 +16,7 @@ package struct BenchmarkSettings: Sendable {
     package var precision: Precision
     /// Demonstrations in front of every question.
     package var shots = 4
-    /// Clips that the end-to-end figure is over.
+    /// Answers that are generated at once, and clips of every worker that the end-to-end figure is over.
     package var batch = 8
     /// New tokens of every answer.
     package var tokens = 20

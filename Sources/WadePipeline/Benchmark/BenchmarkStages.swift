@@ -224,63 +224,58 @@ struct BenchmarkStages: Sendable {
 
     // MARK: - Whole clips
 
-    /// Clips as a run answers them, over and over.
+    /// Clips as a run answers them: every worker encodes a batch of clips and then answers them together.
     func wholeClips(film: PathBytes) throws -> BenchmarkClip {
         let childrenBefore = Processor.secondsOfChildren
-        var best = Double.infinity
-        var (used, clips) = (0.0, 0)
+        let clips = Double(settings.workers * settings.batch)
+        var time = Stopwatch.Timing(seconds: 0, processorSeconds: 0, count: 0)
         try withDecoders { decoders in
             let prefix = try readPrefix(
                 model.visualTokens(
                     pixels(
                         of: try pictures(
                             of: film, preprocessing: preprocessing, decoders: decoders))))
-            clips += 1
-            var spent = 0.0
-            for _ in 0..<3 where spent < settings.seconds || best == .infinity {
-                let (start, before) = (ContinuousClock.now, Processor.seconds)
-                try answer(film, behind: prefix, decoders: decoders)
-                let seconds = (ContinuousClock.now - start) / .seconds(1)
-                used += Processor.seconds - before
-                clips += settings.batch
-                best = min(best, seconds)
-                spent += seconds
+            time = try stopwatch.once { _ in
+                let clips = try (0..<settings.batch).map { _ in
+                    try model.visualTokens(
+                        pixels(
+                            of: try pictures(
+                                of: film, preprocessing: preprocessing, decoders: decoders)))
+                }
+                try answer(clips, behind: prefix)
             }
         }
-        let decoding = (Processor.secondsOfChildren - childrenBefore) / Double(clips)
-        let processor = used / Double(clips - 1) + decoding
+        // One more was decoded for the demonstrations.
+        let decoding = (Processor.secondsOfChildren - childrenBefore) / (clips + 1)
+        let processor = time.processorSeconds / Double(settings.batch) + decoding
         return BenchmarkClip(
-            seconds: best / Double(settings.batch), processorSeconds: processor,
+            seconds: time.seconds / clips, processorSeconds: processor,
             decodingShare: processor > 0 ? decoding / processor : 0)
     }
 
-    private func answer(_ film: PathBytes, behind prefix: TextSequence, decoders: DecoderPool)
-        throws
-    {
-        let generator = Generator(model)
+    private func answer(_ clips: [Tensor], behind prefix: TextSequence) throws {
         // Answers of random weights end nowhere.
         let options = DecodingOptions(maximumTokens: settings.tokens, endTokens: [])
-        let pool = WorkerPool<Int, Result<Void, any Error>>(
-            workers: settings.workers, inFlight: settings.workers
-        ) { _ in
-            stopwatch.engine.useThreads(settings.threads)
-            return Result {
-                let pictures = try pictures(
-                    of: film, preprocessing: preprocessing, decoders: decoders)
-                let tokens = try model.visualTokens(pixels(of: pictures))
-                _ = try generator(
-                    text(BenchmarkSettings.questionTokens),
-                    behind: prefix.continued(with: model.media([tokens])), options: options)
-            }
-        }
-        var next = 0
-        while let result = pool.next(from: {
-            guard next < settings.batch else { return nil }
-            next += 1
-            return next
-        }) {
-            try result.get()
-        }
+        let question = text(BenchmarkSettings.questionTokens)
+        var requests = clips.enumerated().map { number, tokens in
+            AnswerRequest(
+                number,
+                .unread(
+                    UnreadPrompt(
+                        question, behind: prefix.continued(with: model.media([tokens])))),
+                options: options)
+        }[...]
+        var failure: (any Error)?
+        BatchedGenerator(model, places: settings.batch).run(
+            next: { free in
+                defer { requests = requests.dropFirst(free) }
+                return Array(requests.prefix(free))
+            },
+            ended: { ended in
+                if case .failure(let error) = ended.result { failure = error }
+                return nil
+            })
+        if let failure { throw failure }
     }
 
     // MARK: - Shares

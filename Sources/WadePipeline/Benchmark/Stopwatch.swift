@@ -47,6 +47,14 @@ struct Stopwatch: Sendable {
             count: workers * (1 + 1 + (repeats == 1 ? rounds.count - 1 : rounds.count * repeats)))
     }
 
+    /// Times `work` done by every worker once, with nothing before it: for work that is long enough to come with its own beginnings.
+    func once(_ work: @escaping @Sendable (Int) throws -> Void) throws -> Timing {
+        let once = try round(1, work)
+        return Timing(
+            seconds: once.seconds, processorSeconds: once.processorSeconds / Double(workers),
+            count: workers)
+    }
+
     /// Seconds in which every worker does `work` so many times.
     private func round(_ repeats: Int, _ work: @escaping @Sendable (Int) throws -> Void) throws -> (
         seconds: Double, processorSeconds: Double

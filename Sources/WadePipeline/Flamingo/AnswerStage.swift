@@ -72,77 +72,89 @@ struct AnswerStage: Sendable {
         return try answers([ask], batch: 1)[0].get()
     }
 
-    /// One result for every one of `asks`, `batch` of which are generated at once; each is what it would be alone. Choices, which need
-    /// no more than a pass or two, take turns.
+    /// One result for every one of `asks`, `batch` of which are read and answered at once; each is what it would be alone.
     func answers(_ asks: [Ask], batch: Int) -> [Result<Answered, any Error>] {
         var results = asks.map { _ in Result<Answered, any Error>.failure(Self.unanswered) }
+        let chosen = asks.indices.filter { !asks[$0].task.choices.isEmpty }
+        for start in stride(from: 0, to: chosen.count, by: batch) {
+            let numbers = chosen[start..<min(start + batch, chosen.count)]
+            for (number, answered) in zip(numbers, choose(numbers.map { asks[$0] })) {
+                results[number] = answered
+            }
+        }
+        var written = asks.indices.filter { asks[$0].task.choices.isEmpty }[...]
         var open: [Int: Attempts] = [:]
-        var upcoming = 0
         BatchedGenerator(model, places: batch).run(
             next: { free in
-                var requests: [AnswerRequest] = []
-                while requests.count < free, upcoming < asks.count {
-                    let number = upcoming
-                    upcoming += 1
-                    do {
-                        guard asks[number].task.choices.isEmpty else {
-                            results[number] = .success(
-                                try rated(choose(asks[number]), asks[number]))
-                            continue
-                        }
-                        let attempts = try begin(asks[number])
-                        open[number] = attempts
-                        requests.append(attempts.request(number))
-                    } catch {
-                        results[number] = .failure(error)
-                    }
+                let numbers = written.prefix(free)
+                written = written.dropFirst(free)
+                return numbers.map { number in
+                    let attempts = begin(asks[number])
+                    open[number] = attempts
+                    return attempts.request(number)
                 }
-                return requests
             },
-            ended: { number, generated in
+            ended: { ended in
+                let number = ended.number
                 do {
-                    guard let outcome = try open[number]?.take(generated.get()) else {
-                        return open[number]?.request(number)
+                    guard let outcome = try open[number]?.take(ended.result.get()) else {
+                        return open[number]?.request(number, from: ended.start)
                     }
                     let query = open[number]?.query ?? []
-                    results[number] = .success(
-                        try rated(answered(outcome, asks[number], query), asks[number]))
+                    results[number] = .success(try answered(outcome, asks[number], query))
                 } catch {
                     results[number] = .failure(error)
                 }
                 open[number] = nil
                 return nil
             })
-        return results
+        return zip(results, asks).map { result, ask in result.map { rated($0, ask) } }
     }
 
     private static let unanswered = ClipFailure(
         code: .internal, stage: .generate, message: "a question that nobody answered")
 
-    private func rated(_ answered: Answered, _ ask: Ask) throws -> Answered {
+    private func rated(_ answered: Answered, _ ask: Ask) -> Answered {
         var answered = answered
         answered.answer.score.compressionRatio = CompressionRatio.of(
             ask.task.answer(in: answered.answer.raw).utf8)
         return answered
     }
 
-    /// How much more probable `answered` is with the clip than with the query's cross-attention closed, in nats; nil for no tokens.
-    func visualGain(of answered: Answered, behind prompt: ReadPrompt) throws -> Double? {
-        guard !answered.ids.isEmpty else { return nil }
-        let unseeing = try generator.scores(
-            of: [answered.ids], after: answered.query, behind: prompt.unseeing)
-        return answered.logProbability - unseeing[0].sum
+    /// How much more probable each of `answers` is with its clip than with the query's cross-attention closed, in nats; nil for no
+    /// tokens.
+    func visualGains(of answers: [(Answered, behind: ReadPrompt)]) -> [Result<
+        Double?, any Error
+    >] {
+        let asked = answers.filter { !$0.0.ids.isEmpty }
+        var unseeing = generator.scores(
+            of: asked.map { answered, prompt in
+                GivenAnswers([answered.ids], after: answered.query, behind: prompt.unseeing)
+            }
+        ).makeIterator()
+        return answers.map { answered, _ in
+            guard !answered.ids.isEmpty, let scores = unseeing.next() else { return .success(nil) }
+            return scores.map { answered.logProbability - $0[0].sum }
+        }
     }
 
     // MARK: - Choices
 
-    private func choose(_ ask: Ask) throws -> Answered {
-        let task = ask.task
-        let choices = choices[task.id] ?? []
-        let media = ask.media()
-        let query = ask.prompt.query(about: media)
-        let scores = try generator.scores(
-            of: choices, after: query, behind: ask.prompt.seeing(media))
+    private func choose(_ asks: [Ask]) -> [Result<Answered, any Error>] {
+        let questions = asks.map { ask in
+            let media = ask.media()
+            return GivenAnswers(
+                choices[ask.task.id] ?? [], after: ask.prompt.query(about: media),
+                behind: ask.prompt.seeing(media))
+        }
+        return zip(zip(asks, questions), generator.scores(of: questions)).map { asked, scores in
+            scores.map { chosen(by: $0, asked.0, asked.1) }
+        }
+    }
+
+    /// The most probable choice.
+    private func chosen(by scores: [ChoiceScore], _ ask: Ask, _ question: GivenAnswers) -> Answered
+    {
         var answer = ClipAnswer()
         answer.choiceLogProbabilities = scores.map(\.mean)
         for (index, score) in scores.enumerated()
@@ -150,33 +162,36 @@ struct AnswerStage: Sendable {
             answer.choice = index
         }
         let best = scores[answer.choice]
-        answer.raw = task.choices[answer.choice]
-        answer.tokens = choices[answer.choice].count
+        let ids = question.choices[answer.choice]
+        answer.raw = ask.task.choices[answer.choice]
+        answer.tokens = ids.count
         answer.score.meanLogProbability = best.mean
         answer.score.minimumLogProbability =
             best.logProbabilities.min().map(Double.init) ?? -1
         let total = scores.reduce(0) { $0 + exp($1.mean - best.mean) }
         return Answered(
-            answer: answer, ids: choices[answer.choice], query: query,
-            logProbability: best.sum, confidence: -log(total))
+            answer: answer, ids: ids, query: question.prompt.ids, logProbability: best.sum,
+            confidence: -log(total))
     }
 
     // MARK: - Words
 
     /// The attempts at one answer, all of which begin at the same place.
     private struct Attempts {
-        let query: [Int]
-        let start: AnswerStart
+        let prompt: UnreadPrompt
         let options: DecodingOptions
         let grammar: TokenGrammar?
         let isStopped: ([Int]) -> Bool
         /// Nil where whatever the model writes is taken.
         var guarded: GuardedGeneration?
 
-        /// The next attempt.
-        func request(_ number: Int) -> AnswerRequest {
+        var query: [Int] { prompt.ids }
+
+        /// The next attempt; it begins at `start` once the prompt was read for an earlier one.
+        func request(_ number: Int, from start: AnswerStart? = nil) -> AnswerRequest {
             AnswerRequest(
-                number, from: start, options: guarded?.options ?? options, grammar: grammar
+                number, start.map { .read($0) } ?? .unread(prompt),
+                options: guarded?.options ?? options, grammar: grammar
             ) { [guarded, isStopped] ids in !isStopped(ids) && guarded?.goesOn(ids) ?? true }
         }
 
@@ -189,8 +204,8 @@ struct AnswerStage: Sendable {
         }
     }
 
-    /// Reads the query.
-    private func begin(_ ask: Ask) throws -> Attempts {
+    /// Puts the query behind the demonstrations.
+    private func begin(_ ask: Ask) -> Attempts {
         let (task, prompt) = (ask.task, ask.prompt)
         let options = DecodingOptions(
             strategy: strategy, maximumTokens: task.maxNewTokens,
@@ -207,11 +222,9 @@ struct AnswerStage: Sendable {
                 seed: seed(ask.framesDigest))
         }
         let media = ask.media()
-        let query = prompt.query(about: media)
         return Attempts(
-            query: query,
-            start: try generator.read(
-                query, behind: prompt.seeing(media), earlier: prompt.earlier),
+            prompt: UnreadPrompt(
+                prompt.query(about: media), behind: prompt.seeing(media), earlier: prompt.earlier),
             options: options, grammar: grammar, isStopped: { isStopped($0, at: stop) },
             guarded: guarded)
     }

@@ -272,12 +272,14 @@ package struct FlamingoAnnotator: Sendable {
                 })
         }
         let answered = stage.answers(asks, batch: batch)
+        let gains = visualGains(of: answered, chosen)
         let results = zip(questions, chosen).map { question, chosen in
             result {
                 let (behind, place) = try chosen.get()
                 let orders = behind.prompts.reordered.count
                 var answer = try answer(
                     question.task, behind.prompts, answered[place].get(),
+                    visualGain: gains[place]?.get() ?? nil,
                     reordered: answered.dropFirst(place + 1).prefix(orders).map { try $0.get() })
                 answer.retrieved = behind.retrieved
                 if behind.isShort { answer.flags.append(.demosMissing) }
@@ -295,6 +297,22 @@ package struct FlamingoAnnotator: Sendable {
         }
     }
 
+    /// The visual gain of the answers that the pipeline wants it of, by their places.
+    private func visualGains(
+        of answered: [Result<AnswerStage.Answered, any Error>],
+        _ chosen: [Result<(ChosenPrompts, place: Int), any Error>]
+    ) -> [Int: Result<Double?, any Error>] {
+        guard pipeline.confidence.measuresVisualGain else { return [:] }
+        var places: [Int] = []
+        var answers: [(AnswerStage.Answered, behind: ReadPrompt)] = []
+        for case .success(let (behind, place)) in chosen {
+            guard let answer = try? answered[place].get() else { continue }
+            places.append(place)
+            answers.append((answer, behind.prompts.prompt))
+        }
+        return Dictionary(uniqueKeysWithValues: zip(places, stage.visualGains(of: answers)))
+    }
+
     private func result(_ body: () throws -> ClipAnswer) -> Result<ClipAnswer, ClipFailure> {
         do {
             return .success(try body())
@@ -310,13 +328,11 @@ package struct FlamingoAnnotator: Sendable {
     /// demonstrations.
     private func answer(
         _ task: AnnotationTask, _ prompts: TaskPrompts, _ first: AnswerStage.Answered,
-        reordered: [AnswerStage.Answered]
-    ) throws -> ClipAnswer {
+        visualGain: Double?, reordered: [AnswerStage.Answered]
+    ) -> ClipAnswer {
         var answer = first.answer
-        if pipeline.confidence.measuresVisualGain,
-            let gain = try stage.visualGain(of: first, behind: prompts.prompt)
-        {
-            answer.score.visualGain = gain
+        if let visualGain {
+            answer.score.visualGain = visualGain
             answer.score.hasVisualGain = true
         }
         if !reordered.isEmpty {
@@ -330,23 +346,6 @@ package struct FlamingoAnnotator: Sendable {
             answer.isWithheld = probability < pipeline.confidence.abstainBelow ?? 0
         }
         return answer
-    }
-}
-
-/// What the gated layers keep of the clip that is asked about: several questions about one clip in a row share it.
-private final class MediaShelf {
-    private let model: Flamingo
-    private var latest: (tokens: Tensor, media: Media)?
-
-    init(_ model: Flamingo) {
-        self.model = model
-    }
-
-    func media(_ tokens: Tensor) -> Media {
-        if let latest, latest.tokens.isSameWindow(as: tokens) { return latest.media }
-        let media = model.media([tokens])
-        latest = (tokens, media)
-        return media
     }
 }
 
