@@ -127,11 +127,10 @@ package struct Flamingo: Sendable {
     /// Bytes of the keys and values that `sequence` holds, of text and of media.
     package func bytes(of sequence: TextSequence) -> Int {
         let text = sequence.length * configuration.language.layers * configuration.language.width
-        let crossAttention = configuration.crossAttention
         let media =
-            sequence.media.count * configuration.resampler.latents * crossAttention.layers.count
-            * crossAttention.heads * crossAttention.headWidth
-        return 2 * MemoryLayout<Float>.size * (text + media)
+            sequence.media.count
+            * configuration.crossAttention.keyValueCount(latents: configuration.resampler.latents)
+        return MemoryLayout<Float>.size * (2 * text + media)
     }
 
     /// A sequence that has seen no text yet and will see the given media.

@@ -44,7 +44,7 @@ struct BatchedAnswerTests {
         var prefix = model.sequence(media: media(9, model))
         let shown = [image] + (0..<17).map { ($0 * 31 + 7) % (size - 10) }
         _ = try model(shown, sequence: &prefix)
-        return try (0..<11).map { number in
+        return (0..<11).map { number in
             let prompt =
                 [image] + (0..<(number * 3) % 8 + 1).map { ($0 * 13 + number) % (size - 10) }
             let isBehind = number % 3 != 1

@@ -145,6 +145,11 @@ package struct CrossAttentionConfiguration: Codable, Sendable, Equatable {
             ("cross_attention.mlp_width", mlpWidth),
         ])
     }
+
+    /// Numbers that all layers together keep of a media of `latents` visual tokens, keys and values.
+    package func keyValueCount(latents: Int) -> Int {
+        2 * latents * layers.count * heads * headWidth
+    }
 }
 
 /// A decoder-only language model.

@@ -66,6 +66,27 @@ package struct FlamingoAnnotator: Sendable {
             batch: batch, encode: { self.encode($0, $1) }, answer: { self.answers($0) })
     }
 
+    /// Bytes that one answer in the making takes at most, by estimate: keys and values of its question, its clip and its words, once
+    /// more of the question for another try, and a row of logits with its copies.
+    var answerMemory: Int {
+        let language = model.configuration.language
+        let tokens = pipeline.tasks.map { task in
+            let query = prompts[task.id]?.prompt.query.count ?? task.question.utf8.count + 32
+            let choices = task.choices.map(\.utf8.count).max() ?? 0
+            return 2 * query + max(task.maxNewTokens, choices)
+        }
+        let text = 2 * language.layers * language.width * (tokens.max() ?? 0)
+        // A file of an hour has as many frames as any, where a pipeline sets a limit.
+        let frames = pipeline.sampling.times(
+            in: ClipSpan(start: 0, end: 3600, boundary: .whole)
+        ).count
+        let media =
+            model.configuration.mediaCount(ofFrames: frames)
+            * model.configuration.crossAttention.keyValueCount(
+                latents: model.configuration.resampler.latents)
+        return MemoryLayout<Float>.size * (text + media + 4 * language.vocabularySize)
+    }
+
     /// The answer about one whole file, as a record would have it; behind its shots where `shots` has them.
     package func answer(
         _ task: AnnotationTask, about path: PathBytes, shots: ShotTable? = nil
@@ -353,32 +374,5 @@ extension Duration {
     /// Whole milliseconds.
     fileprivate var milliseconds: Int {
         Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
-    }
-}
-
-extension ClipFailure {
-    /// A failure of decoding.
-    init(_ error: VideoError) {
-        self.init(
-            code: FailureCode(rawValue: error.code.rawValue) ?? .internal, stage: .decode,
-            message: error.message)
-        isRetryable = isRetryable || error.isFaultOfSettings
-        isFaultOfSystem = error.isFaultOfSystem
-    }
-}
-
-extension AnnotationRecord.Video {
-    /// What decoding has found out about a file.
-    init(_ metadata: VideoMetadata) {
-        self.init()
-        duration = metadata.duration
-        width = metadata.width
-        height = metadata.height
-        rotation = metadata.rotationDegrees
-        codec = metadata.codec
-        pixelFormat = metadata.pixelFormat
-        transfer = metadata.transfer
-        averageFrameRate = metadata.averageRate
-        isVariableFrameRate = metadata.hasVariableRate
     }
 }

@@ -117,7 +117,8 @@ package struct AnnotationJob: Sendable {
                 let annotator = try FlamingoAnnotator(
                     bundle: bundle, pipeline: pipeline, decoders: decoders, cache: kept,
                     batch: settings.batch)
-                try memory?.settle()
+                try memory?.settle(
+                    more: settings.workers * settings.batch * annotator.answerMemory)
                 return annotator.annotator
             }, progress: progress)
         summary.complaints = cache?.complaints ?? []
