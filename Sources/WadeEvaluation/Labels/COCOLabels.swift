@@ -38,30 +38,17 @@ extension LabelledSetBuilder {
         for (index, image) in file.images.enumerated() {
             try groups.add(image.id.text, at: "images[\(index)]", of: self)
         }
-        var seen: [String: Int] = [:]
         for (index, annotation) in file.annotations.enumerated() {
             let place = "annotations[\(index)]"
-            if let id = annotation.id?.text {
-                if let other = seen[id] {
-                    throw fault(
-                        place, "the id \(id) for the second time",
-                        "each once; it is that of annotations[\(other)], too")
-                }
-                seen[id] = index
-            }
+            try groups.meet(annotation.id, "the id", at: place, of: self)
             try groups.append(
                 annotation.caption, to: annotation.image.text, at: place, "image_id",
                 "the id of one of the \(file.images.count) images", of: self)
         }
         for (image, captions) in zip(file.images, groups.texts) {
-            guard !captions.isEmpty else {
-                unlabelled += 1
-                continue
-            }
             try add(
-                LabelledItem(
-                    id: image.id.text, video: .file(image.file), question: nil,
-                    truth: .captions(captions), place: groups.place(of: image.id.text)))
+                captions, of: image.id.text, .file(image.file),
+                at: groups.place(of: image.id.text))
         }
     }
 
@@ -174,39 +161,4 @@ extension LabelledSetBuilder {
         }
         return asked
     }
-}
-
-/// Texts by the id of what they are about, in the order of the ids.
-struct TextGroups {
-    private(set) var texts: [[String]] = []
-    private var numbers: [String: Int] = [:]
-    private var places: [String: String] = [:]
-
-    /// Takes an id; throws when it was there before.
-    mutating func add(_ id: String, at place: String, of file: LabelledSetBuilder)
-        throws(PipelineError)
-    {
-        if let other = places[id] {
-            throw file.fault(
-                place, "the id \(quoted(id)) for the second time",
-                "each once; it is that of \(other), too")
-        }
-        places[id] = place
-        numbers[id] = texts.count
-        texts.append([])
-    }
-
-    /// Takes a text about `id`, which stands under `name`; throws when there is no such id.
-    mutating func append(
-        _ text: String, to id: String, at place: String, _ name: String, _ expected: String,
-        of file: LabelledSetBuilder
-    ) throws(PipelineError) {
-        guard let number = numbers[id] else {
-            throw file.fault(place, "\(name) \(quoted(id))", expected)
-        }
-        texts[number].append(text)
-    }
-
-    /// Where `id` stands.
-    func place(of id: String) -> String { places[id] ?? "" }
 }

@@ -46,17 +46,9 @@ extension LabelledSetBuilder {
                     ? "none, since no video has one"
                     : "one of " + splits.map(quoted).joined(separator: ", "))
         }
-        var seen: [String: Int] = [:]
         for (index, sentence) in file.sentences.enumerated() {
             let place = "sentences[\(index)]"
-            if let id = sentence.id?.text {
-                if let other = seen[id] {
-                    throw fault(
-                        place, "sen_id \(id) for the second time",
-                        "each once; it is that of sentences[\(other)], too")
-                }
-                seen[id] = index
-            }
+            try groups.meet(sentence.id, "sen_id", at: place, of: self)
             try groups.append(
                 sentence.caption, to: sentence.video, at: place, "video_id",
                 "that of one of the \(file.videos.count) videos", of: self)
@@ -66,14 +58,7 @@ extension LabelledSetBuilder {
                 otherSplits += 1
                 continue
             }
-            guard !captions.isEmpty else {
-                unlabelled += 1
-                continue
-            }
-            try add(
-                LabelledItem(
-                    id: video.id, video: .id(video.id), question: nil, truth: .captions(captions),
-                    place: groups.place(of: video.id)))
+            try add(captions, of: video.id, .id(video.id), at: groups.place(of: video.id))
         }
     }
 
@@ -119,14 +104,7 @@ extension LabelledSetBuilder {
         let list = try decode(
             [VATEXVideo].self, of: path, "VATEX captions: [{\"videoID\", \"enCap\": […]}, …]")
         for (index, video) in list.enumerated() {
-            guard let captions = video.captions, !captions.isEmpty else {
-                unlabelled += 1
-                continue
-            }
-            try add(
-                LabelledItem(
-                    id: video.id, video: .id(video.id), question: nil, truth: .captions(captions),
-                    place: "[\(index)]"))
+            try add(video.captions ?? [], of: video.id, .id(video.id), at: "[\(index)]")
         }
     }
 }
