@@ -182,7 +182,8 @@ struct ChatDialogue {
                 ? try ChatTranscript.jsonLines(conversation)
                 : Array(ChatTranscript.text(conversation).utf8)
             try write(bytes, to: file, replaces: false)
-            Self.note("\(file.shown): \(conversation.turns.count) turns")
+            let count = conversation.turns.count
+            Self.note("\(file.shown): \(count) \(count == 1 ? "turn" : "turns")")
         } catch {
             fail("/save: \(error)")
         }

@@ -4,20 +4,6 @@ import WadeTensor
 import WadeTokenizer
 package import WadeVideo
 
-/// A clip of a dialogue.
-package struct ChatClip: Sendable {
-    /// The file as it was named.
-    package let path: PathBytes
-    /// `sha256:` and the hash of its content.
-    package let contentID: String
-    /// Seconds.
-    package let duration: Double
-    /// Presentation times of the frames that the model sees.
-    package let times: [Double]
-    /// What the gated layers keep of it.
-    let media: Media
-}
-
 /// A dialogue.
 ///
 /// Every turn is an example in the form of the prompts of pipelines, `<image>Question:… Short answer:…<|endofchunk|>`, that the next
@@ -56,10 +42,9 @@ package struct Conversation: Sendable {
     /// The first turn that the model still knows.
     package private(set) var firstKept = 0
 
-    /// The state after the demonstrations, and what they are in words and in ids.
+    /// The state after the demonstrations, and the words that follow them.
     private let base: TextSequence
-    private let baseText: String
-    private let baseIDs: [Int]
+    private let words: ChatWords
 
     /// The state after what has been read.
     private var sequence: TextSequence
@@ -129,15 +114,16 @@ package struct Conversation: Sendable {
         }
         let read = try prompts.read(prompt)
         base = read.sequence
-        baseText = prompt.prefix
-        baseIDs = read.earlier
+        words = ChatWords(
+            task.template, tokenizer, annotator.model.configuration, behind: prompt.prefix,
+            read.earlier)
         sequence = base
-        held = baseIDs
-        guard baseIDs.count + task.maxNewTokens < limit else {
+        held = read.earlier
+        guard held.count + task.maxNewTokens < limit else {
             throw PipelineError.request(
                 found: "a context of \(limit) tokens",
                 expected:
-                    "more than \(baseIDs.count + task.maxNewTokens), for the demonstrations and an answer"
+                    "more than \(held.count + task.maxNewTokens), for the demonstrations and an answer"
             )
         }
     }
@@ -187,7 +173,7 @@ package struct Conversation: Sendable {
 
     private mutating func rewind() {
         sequence = base
-        held = baseIDs
+        held = words.baseIDs
         unread = []
         tail = nil
     }
@@ -215,7 +201,7 @@ package struct Conversation: Sendable {
             forgetting(
                 Forgotten(
                     turns: firstKept - before,
-                    kept: baseIDs.count + prompt.count))
+                    kept: words.baseIDs.count + prompt.count))
         }
         for media in medias { sequence.append(media) }
         let start = held.count + prompt.count
@@ -313,8 +299,8 @@ package struct Conversation: Sendable {
         guard let tail else {
             return try following(base: firstKept, question, clip: clip)
         }
-        let shows = showsClip(clip, after: turns.last?.clip)
-        let ids = tokenizer.encode(tail + query(question, shows), applyingTemplate: false)
+        let shows = words.showsClip(clip, after: turns.last?.clip)
+        let ids = words.ids(of: question, shows, behind: tail)
         return (unread + ids, media(of: clip, shows))
     }
 
@@ -326,12 +312,8 @@ package struct Conversation: Sendable {
         var medias: [Media] = []
         var last: Int?
         func append(_ question: String, clip: Int) {
-            let shows = showsClip(clip, after: last)
-            let text = query(question, shows)
-            ids +=
-                last == nil
-                ? idsAfterBase(text)
-                : tokenizer.encode(templateTail + text, applyingTemplate: false)
+            let shows = words.showsClip(clip, after: last)
+            ids += words.ids(of: question, shows, behind: last == nil ? nil : words.tail)
             medias += media(of: clip, shows)
             last = clip
         }
@@ -343,33 +325,8 @@ package struct Conversation: Sendable {
         return (ids, medias)
     }
 
-    /// The ids of `text` behind the demonstrations, whose last token may melt into it.
-    private func idsAfterBase(_ text: String) -> [Int] {
-        let start = [annotator.model.configuration.tokens.beginningOfText].compactMap { $0 }
-        let whole = start + tokenizer.encode(baseText + text, applyingTemplate: false)
-        guard whole.starts(with: baseIDs), whole.count > baseIDs.count else {
-            return tokenizer.encode(text, applyingTemplate: false)
-        }
-        return Array(whole[baseIDs.count...])
-    }
-
-    private func showsClip(_ clip: Int, after last: Int?) -> Bool {
-        annotator.model.configuration.family != .otter || clip != last
-    }
-
     private func media(of clip: Int, _ shows: Bool) -> [Media] {
-        shows && task.template.text.contains(PromptTemplate.imageToken) ? [clips[clip].media] : []
-    }
-
-    private func query(_ question: String, _ shows: Bool) -> String {
-        let text = task.template.query(question: question)
-        return shows ? text : PromptTemplate.split(text, at: PromptTemplate.imageToken).joined()
-    }
-
-    /// What stands behind an answer.
-    private var templateTail: String {
-        let whole = task.template.demonstration(question: "", answer: "", hasClip: true)
-        return String(whole.dropFirst(task.template.query(question: "").count))
+        shows && words.haveImage ? [clips[clip].media] : []
     }
 
     /// Forgets the oldest turns until the question, with an answer, takes three quarters of the context at most: so most questions that
@@ -378,7 +335,7 @@ package struct Conversation: Sendable {
         var first = firstKept
         while true {
             let (ids, medias) = try following(base: first, question, clip: clip)
-            let needed = baseIDs.count + ids.count + task.maxNewTokens
+            let needed = words.baseIDs.count + ids.count + task.maxNewTokens
             if needed <= (first == turns.count ? limit : limit / 4 * 3) {
                 firstKept = first
                 rewind()
@@ -400,7 +357,7 @@ package struct Conversation: Sendable {
     ) {
         let tokens = annotator.model.configuration.tokens
         held += prompt
-        tail = templateTail
+        tail = words.tail
         guard isWhole else {
             sequence.truncate(to: start)
             unread = tokenizer.encode(answer, applyingTemplate: false)

@@ -87,7 +87,7 @@ package struct Report: Sendable {
             } else if case .pictures = shown {
                 pictured += 1
             }
-            try output.write(page.article(clip, shown, place: place))
+            try output.write(ReportArticle(clip: clip, strip: shown).html(place: place))
             place += 1
             progress(place)
         }
