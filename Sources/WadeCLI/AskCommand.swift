@@ -21,50 +21,20 @@ struct AskCommand: ParsableCommand {
     @Argument(help: "The question.")
     var question: String
 
-    @Option(
-        help:
-            "A model bundle's name or folder; the pipeline's, or the flaminglet that ships with wade."
-    )
-    var model: String?
-
-    @Option(
-        name: .shortAndLong,
-        help: "A pipeline whose model, demonstrations, sampling and decoding are used.")
-    var pipeline: PathBytes?
-
-    @Option(help: "How many frames to look at, uniformly over the video.")
-    var frames: Int?
-
-    @Option(help: "The longest answer, in tokens.")
-    var maxNewTokens: Int?
-
-    @OptionGroup var precision: PrecisionOptions
-
-    @OptionGroup var cache: CacheOptions
+    @OptionGroup var options: QuestionOptions
 
     func validate() throws {
-        try cache.validate()
-        if let frames, !(1...4096).contains(frames) {
-            throw ValidationError("--frames: found \(frames), expected 1 to 4096")
-        }
-        if let maxNewTokens, !(1...100_000).contains(maxNewTokens) {
-            throw ValidationError("--max-new-tokens: found \(maxNewTokens), expected 1 to 100000")
-        }
+        try options.validate()
         if question.contains(PromptTemplate.imageToken) {
             throw ValidationError("the question may not contain \(PromptTemplate.imageToken)")
         }
     }
 
     func run() throws {
-        var plan =
-            try pipeline.map { try Pipeline.read($0) } ?? Pipeline(asking: question)
-        if let model { plan.model = model }
-        precision.apply(to: &plan)
-        if let frames { plan.sampling = .uniform(count: frames) }
-        let task = plan.ask(question, maxNewTokens: maxNewTokens)
+        let (plan, task) = try options.plan(asking: question)
         let location = try ModelLocation(plan.model)
         let bundle = try ModelBundle(path: location.folder)
-        let folder = try cache.settings.flatMap { try CacheFolder.open($0) }
+        let folder = try options.cache.settings.flatMap { try CacheFolder.open($0) }
         let kept = try folder.map {
             try VisualTokenCache(
                 $0, bundle.configuration, weightsSHA256: location.identity().weightsSHA256,

@@ -25,46 +25,25 @@ struct ChatCommand: ParsableCommand {
               printf 'How does the camera move?\\nIs it dark?\\n' | wade chat clip.mp4
 
             With --pipeline, its first question answering task lends its template and demonstrations, and its model, sampling and \
-            decoding are used. When the context is full, the oldest questions and answers are forgotten, and that is said.
+            decoding are used; without it answers have at most \(longestAnswer) tokens. When the context is full, the oldest questions \
+            and answers are forgotten, and that is said.
 
             Exit codes: 0 all went well; 1 could not begin; 3 some clip or question failed; 64 wrong usage; 128+n ended by signal n.
             """)
 
+    /// Tokens of an answer where neither the user nor a pipeline says: a sentence.
+    private static let longestAnswer = 40
+
     @Argument(help: "Videos or pictures; the first question is about the last of them.")
     var videos: [PathBytes] = []
 
-    @Option(
-        help:
-            "A model bundle's name or folder; the pipeline's, or the flaminglet that ships with wade."
-    )
-    var model: String?
-
-    @Option(
-        name: .shortAndLong,
-        help: "A pipeline whose model, demonstrations, sampling and decoding are used.")
-    var pipeline: PathBytes?
-
-    @Option(help: "How many frames to look at, uniformly over each video.")
-    var frames: Int?
-
-    @Option(help: "The longest answer, in tokens; the pipeline's, or 40.")
-    var maxNewTokens: Int?
+    @OptionGroup var options: QuestionOptions
 
     @Option(help: "The most tokens of dialogue that the model has before it.")
     var context = 2000
 
-    @OptionGroup var precision: PrecisionOptions
-
-    @OptionGroup var cache: CacheOptions
-
     func validate() throws {
-        try cache.validate()
-        if let frames, !(1...4096).contains(frames) {
-            throw ValidationError("--frames: found \(frames), expected 1 to 4096")
-        }
-        if let maxNewTokens, !(1...100_000).contains(maxNewTokens) {
-            throw ValidationError("--max-new-tokens: found \(maxNewTokens), expected 1 to 100000")
-        }
+        try options.validate()
         if !(16...1_000_000).contains(context) {
             throw ValidationError("--context: found \(context), expected 16 to 1000000")
         }
@@ -74,12 +53,8 @@ struct ChatCommand: ParsableCommand {
         let mode = TerminalMode()
         defer { mode.restore() }
         let signals = ChatSignals(mode)
-        var plan = try pipeline.map { try Pipeline.read($0) } ?? Pipeline(asking: "?")
-        if let model { plan.model = model }
-        precision.apply(to: &plan)
-        if let frames { plan.sampling = .uniform(count: frames) }
-        _ = plan.ask("?", maxNewTokens: maxNewTokens ?? (pipeline == nil ? 40 : nil))
-        let folder = try cache.settings.flatMap { try CacheFolder.open($0) }
+        let (plan, _) = try options.plan(asking: "?", tokens: Self.longestAnswer)
+        let folder = try options.cache.settings.flatMap { try CacheFolder.open($0) }
         let decoders = DecoderPool(capacity: 1)
         let preprocessing = try ModelBundle(path: ModelLocation(plan.model).folder)
             .configuration.vision.preprocessing
