@@ -227,8 +227,11 @@ struct EndingTests {
         let run = try wade.run([
             "annotate", wade.path("in"), "-p", wade.path("p.yaml"), "-o", "/proc/wade/out.jsonl",
         ])
-        #expect(run.code == 1 && run.errors.hasPrefix("wade: /proc/wade/out.jsonl.lock: cannot"))
-        #expect(run.errors.filter { $0 == "\n" }.count == 1)
+        #expect(run.code == 1)
+        #expect(
+            run.errors
+                == "wade: /proc/wade/out.jsonl: cannot write lines: there is no folder /proc/wade; make it first: mkdir -p /proc/wade\n"
+        )
         // The permissions of files mean nothing to root.
         let protected = try wade.shell(
             """

@@ -8,7 +8,8 @@ package struct RunLock: ~Copyable {
     private let file: OpenFile
     private let output: OpenFile?
 
-    /// Takes the lock of the output at `path`; throws `locked`, naming the holder, when another run has it.
+    /// Takes the lock of the output at `path`; throws `locked`, naming the holder, when another run has it, and `file` when its folder
+    /// is not there or cannot be written to.
     package init(output path: PathBytes) throws(PipelineError) {
         let kind = (try? FileStatus.of(path, followingLinks: true))?.kind
         guard kind != .folder else {
@@ -16,6 +17,13 @@ package struct RunLock: ~Copyable {
                 path: path.shown, action: "write lines", reason: SystemError(code: EISDIR).reason)
         }
         let lock = PathBytes(bytes: path.bytes + Array(".lock".utf8))
+        let folder = path.folder
+        guard folder.bytes.isEmpty || !FileStatus.isMissing(folder) else {
+            throw .file(
+                path: path.shown, action: "write lines",
+                reason:
+                    "there is no folder \(folder.shown); make it first: mkdir -p \(folder.shown)")
+        }
         do {
             let file = try OpenFile(lock, for: .updating)
             let output = kind == .regular ? try Self.open(output: path) : nil
