@@ -11,7 +11,8 @@ struct MergeCommand: ParsableCommand {
         discussion: """
             Reads NAME.part-I-of-N.jsonl beside the output NAME.jsonl, whatever N they are of, and the output itself where there is \
             one, and replaces it as a whole: every record once, in the order of the files' names, `run.seq` counted anew, the rest \
-            of `run` as the tasks wrote it. Parts stay; merge again when more is done.
+            of `run` as the tasks wrote it. Of two answers to one question the earlier one is kept and they are told where they differ; \
+            but where a video's shots have changed between them (`shots:`), the later one. Parts stay; merge again when more is done.
 
               wade merge Videos --pipeline Pipelines/caption.yaml --output Outputs/captions.jsonl
 

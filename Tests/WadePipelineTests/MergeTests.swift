@@ -206,6 +206,45 @@ struct MergeTests {
         #expect(report.exitCode == 3 && report.lines == whole.count)
     }
 
+    @Test(
+        "of answers behind different shots of a video the later one is kept, whatever part has it, and nothing is in doubt"
+    )
+    func changedShots() throws {
+        let folder = try clips()
+        for index in 1...2 { try annotatePart(folder, index, 2) }
+        /// What a later task wrote behind other shots.
+        func later(_ record: AnnotationRecord, at time: String) -> AnnotationRecord {
+            var record = record
+            record.demonstrations.setID = "0123456789abcdef"
+            record.run.createdAt = time
+            record.output.text = "newer"
+            return record
+        }
+        let old = try (1...2).map { index in
+            try records(try part(folder, index, 2)).filter { $0.status == .ok }
+        }
+        for (index, records) in old.enumerated() {
+            // The first part's answers are the earlier ones, the second part's the later ones: places say nothing.
+            let time = index == 0 ? "2099-01-01T00:00:00Z" : "1999-01-01T00:00:00Z"
+            let lines = try records.flatMap { try later($0, at: time).line() }
+            try folder.replace(try part(folder, index + 1, 3).name.text, with: lines)
+        }
+        try folder.replace(try part(folder, 3, 3).name.text, with: [])
+        let report = try Merge.run(folder("out.jsonl"), expected: nil)
+        #expect(report.complaints == [] && report.repeated == 0)
+        #expect(report.outdated == old[0].count + old[1].count)
+        #expect(report.text.contains("\(report.outdated) behind earlier shots left out"))
+        let texts = try records(folder("out.jsonl")).filter { $0.status == .ok }
+            .reduce(into: [String: Int]()) {
+                $0[$1.output.text == "newer" ? "new" : "old", default: 0] += 1
+            }
+        #expect(texts == ["new": old[0].count, "old": old[1].count])
+        // Once more: the merged output is one of the files that are read.
+        let bytes = try folder.bytes("out.jsonl")
+        _ = try Merge.run(folder("out.jsonl"), expected: nil)
+        #expect(try folder.bytes("out.jsonl") == bytes)
+    }
+
     @Test("an answer counts more than an error of another part, and spelling does not count")
     func errorAndAnswer() throws {
         let folder = try clips()

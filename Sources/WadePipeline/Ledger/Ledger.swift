@@ -30,11 +30,20 @@ package struct Ledger: Sendable {
         var path: UInt64
         /// Hash of `demos.set_id`: what stood before the question.
         var set: UInt64
+        /// When that line was written, as a number that orders times.
+        var created: Int
         /// Which of two files' lines about one key counts: an answer more than that a record was taken back, and that more than an
         /// error; of errors the one that was met more often.
         var weight: Int { isRemoved ? .max - 1 : isError ? failures : .max }
         /// The file that holds the line: 0 for the output, else the place in `others`, from 1.
         var source: Int32 = 0
+
+        /// Whether this line of another file counts more than `own`. Of two answers behind different shots of a video the later one does:
+        /// the shots have changed meanwhile.
+        func counts(moreThan own: Entry) -> Bool {
+            let areAnswers = weight == .max && own.weight == .max
+            return areAnswers && set != own.set ? created > own.created : weight > own.weight
+        }
     }
 
     private(set) var entries: [LedgerKey: Entry] = [:]
@@ -118,7 +127,7 @@ package struct Ledger: Sendable {
             offset: offset, length: length, sequence: line.sequence, clipCount: line.clipCount,
             failures: line.isError ? earlier + 1 : 0, failure: line.failure, version: line.version,
             isError: line.isError, isRetryable: line.isRetryable,
-            isRemoved: line.isRemoved, path: line.path, set: line.set)
+            isRemoved: line.isRemoved, path: line.path, set: line.set, created: line.created)
     }
 
     /// Adds what the output at `path`, which is another part or what parts were merged into, holds about files at `paths`. Nothing is
@@ -146,7 +155,7 @@ package struct Ledger: Sendable {
             if !entry.isRemoved, !(entry.isError && entry.isRetryable) {
                 answeredElsewhere.insert(key.words.0 ^ entry.path)
             }
-            if let own = entries[key], own.weight >= entry.weight { continue }
+            if let own = entries[key], !entry.counts(moreThan: own) { continue }
             entry.source = Int32(truncatingIfNeeded: others.count)
             entries[key] = entry
         }

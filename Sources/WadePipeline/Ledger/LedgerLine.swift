@@ -17,6 +17,8 @@ struct LedgerLine {
     var clipCount = 1
     /// Number of the line.
     var sequence = 0
+    /// `run.created_at` as a number that orders times; 0 without one.
+    var created = 0
     /// Hash of the version of Wade that wrote the line, as `LineScan` computes it.
     var version: UInt64 = 0
     /// Number of the error's code in the closed list; nil without one.
@@ -82,6 +84,9 @@ struct LedgerLine {
                 guard let value = scan.integer() else { return }
                 sequence = value
                 found = 1
+            } else if scan.equals(name, "created_at") {
+                guard let text = scan.string() else { return scan.skipValue() }
+                created = scan.time(at: text)
             } else if scan.equals(name, "wade_version") {
                 if let text = scan.string() {
                     version =

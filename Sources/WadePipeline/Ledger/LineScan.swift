@@ -163,6 +163,18 @@ import Glibc
         return position > start ? (isNegative ? -value : value) : nil
     }
 
+    /// The time whose text stands at `place` as a number that orders times: 2026-11-27T17:34:13Z without what is no digit. What is no
+    /// time is some number.
+    func time(at place: Range<Int>) -> Int {
+        var value = 0
+        for at in place.prefix(32) where at < count {
+            let byte = unsafe bytes[at]
+            guard (0x30...0x39).contains(byte), value < Int.max / 100 else { continue }
+            value = value * 10 + Int(byte - 0x30)
+        }
+        return value
+    }
+
     /// `true` is true; any other value is passed over.
     mutating func flag() -> Bool {
         let isTrue = current == 0x74

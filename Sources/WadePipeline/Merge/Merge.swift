@@ -75,6 +75,7 @@ package struct Merge {
         }
         report.sources = sources.count
         report.repeated = index.repeated
+        report.outdated = index.outdated
         for difference in index.differences {
             report.complaints.append(
                 "\(difference.path.shown): task \(difference.task.shownShort) has two answers, the earlier is kept"

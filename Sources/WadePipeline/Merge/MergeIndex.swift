@@ -4,7 +4,9 @@
 ///
 /// Note [Which line counts]: within one file a later `run.seq` replaces an earlier one, as for every reader. Files that tasks wrote
 /// without knowing of each other have no common numbers. There an answer counts more than an error, of two answers the one that was
-/// given first, of two errors the later one, and a record is gone where it was taken back after it was written.
+/// given first, of two errors the later one, and a record is gone where it was taken back after it was written. Of answers
+/// behind different shots of their video (`demos.set_id`; the key is the same) the later one counts, as in one file: the shots have
+/// changed since the earlier one.
 struct MergeIndex {
     /// A record and where its line stands.
     struct Entry {
@@ -21,6 +23,7 @@ struct MergeIndex {
         var recipe: Int32
         var sequence: Int
         var created: Int
+        var set: UInt64
         /// The key under which the first file with the content has its answer.
         var original: LedgerKey
         var isCopy: Bool
@@ -58,6 +61,8 @@ struct MergeIndex {
     private(set) var differenceCount = 0
     /// Lines that said the same as another file's.
     private(set) var repeated = 0
+    /// Answers behind shots that have changed since, where another file has the answer behind the later ones.
+    private(set) var outdated = 0
 
     static let mostDifferences = 20
 
@@ -71,7 +76,7 @@ struct MergeIndex {
             path: paths.number(of: line.path),
             clipIndex: Int32(clamping: line.clipIndex), clipCount: Int32(clamping: line.clipCount),
             task: tasks.number(of: line.task), recipe: recipes.number(of: line.recipe),
-            sequence: line.sequence, created: line.created, original: line.original,
+            sequence: line.sequence, created: line.created, set: line.set, original: line.original,
             isCopy: line.sameAs != .none, isError: line.isError, isRemoved: line.isRemoved,
             hasContent: line.hasContent, isSpelled: isSpelled)
         let identity = Identity(path: entry.path, original: entry.original)
@@ -97,6 +102,10 @@ struct MergeIndex {
         }
         if entry.isError != old.isError { return old.isError }
         if entry.isError { return entry.created > old.created }
+        if entry.set != old.set {
+            outdated += 1
+            return entry.created > old.created
+        }
         if answerOf(old)[...] == answer {
             repeated += 1
         } else {

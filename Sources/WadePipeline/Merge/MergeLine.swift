@@ -16,6 +16,8 @@ struct MergeLine {
     var sequence = 0
     /// `run.created_at` as a number that orders times.
     var created = 0
+    /// Hash of `demos.set_id`: what stood before the question.
+    var set: UInt64 = 0
     var isError = false
     var isRemoved = false
     /// Whether the content could be read.
@@ -42,6 +44,13 @@ struct MergeLine {
                     } else {
                         scan.skipValue()
                     }
+                }
+            case scan.equals(name, "demos"):
+                scan.members { name, scan in
+                    guard scan.equals(name, "set_id"), let text = scan.string() else {
+                        return scan.skipValue()
+                    }
+                    set = scan.hash(text)
                 }
             case scan.equals(name, "key"):
                 guard let text = scan.string(), let key = scan.key(text) else { return nil }
@@ -87,12 +96,8 @@ struct MergeLine {
             if scan.equals(name, "seq"), let number = scan.integer() {
                 sequence = number
                 found = 1
-            } else if scan.equals(name, "created_at"), let text = scan.text() {
-                // 2026-11-27T17:34:13Z: its digits in their order are a number.
-                created = text.prefix(32).reduce(0) { number, byte in
-                    (0x30...0x39).contains(byte) && number < Int.max / 100
-                        ? number * 10 + Int(byte - 0x30) : number
-                }
+            } else if scan.equals(name, "created_at"), let text = scan.string() {
+                created = scan.time(at: text)
             } else {
                 scan.skipValue()
             }

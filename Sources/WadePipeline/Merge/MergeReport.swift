@@ -10,6 +10,8 @@ package struct MergeReport: Sendable, Equatable {
     package var sources = 0
     /// Lines that said the same as another file's, and were left out.
     package var repeated = 0
+    /// Answers behind shots that have changed since; those behind the later shots are there instead.
+    package var outdated = 0
     /// Files of the folders without a record for every task, the first of them, and how many there are.
     package var missing: [PathBytes] = []
     package var missingCount = 0
@@ -29,6 +31,7 @@ package struct MergeReport: Sendable, Equatable {
     package var text: String {
         var parts = ["\(lines) lines from \(sources) files"]
         if repeated > 0 { parts.append("\(repeated) that were there twice left out") }
+        if outdated > 0 { parts.append("\(outdated) behind earlier shots left out") }
         if failures > 0 { parts.append("\(failures) say an error") }
         if missingCount > 0 { parts.append("\(missingCount) files without all their records") }
         return parts.joined(separator: ", ")
