@@ -110,6 +110,46 @@ struct ShotRunTests {
                 && found[1].output.text == ask.output.trimmingCharacters(in: .newlines))
     }
 
+    @Test(
+        "shards: parts of before the shots changed and of after join into what one machine says now"
+    )
+    func shards() throws {
+        let wade = try make()
+        #expect(try run(wade, "shots.yaml", "shots.jsonl", "--cache cache").code == 0)
+        for part in ["1/2", "2/2"] {
+            #expect(
+                try run(wade, "video.yaml", "out.jsonl", "--cache cache --shard \(part)").code == 0)
+        }
+        // Records carry seconds: what follows is later by one at least.
+        Thread.sleep(forTimeInterval: 1.1)
+        let shots = String(decoding: try wade.bytes("shots.jsonl"), as: UTF8.self)
+        let line = try #require(shots.split(separator: "\n").first { $0.contains("\"b.y4m\"") })
+        let changed = String(line)
+            .replacing(/"text":"[^"]*"/, with: "\"text\":\"something else\"")
+            .replacing(/"seq":\d+/, with: "\"seq\":99")
+        try wade.write(shots + changed + "\n", to: "shots.jsonl")
+        for part in ["1/3", "2/3", "3/3"] {
+            #expect(
+                try run(wade, "video.yaml", "out.jsonl", "--cache cache --shard \(part)").code == 0)
+        }
+        // Only the video whose shots have changed was asked about again.
+        let again = try (1...3).flatMap { try lines(wade, "out.part-\($0)-of-3.jsonl") }
+        #expect(again.map(\.video.path) == ["b.y4m", "b.y4m"])
+        // Parts of two have the old answers, those of three the new ones; neither number has anything to do.
+        for part in ["1/2", "2/2", "2/4"] {
+            let none = try run(
+                wade, "video.yaml", "out.jsonl", "--cache cache --shard \(part) --verbose")
+            #expect(none.code == 0 && none.errors.contains(" 0 answers"), "\(none.errors)")
+        }
+        let merge = "cd \"$1\"; \"$0\" merge in -p video.yaml -o out.jsonl"
+        let merged = try wade.shell(merge)
+        #expect(merged.code == 0 && merged.errors == "", "\(merged.errors)")
+        #expect(try run(wade, "video.yaml", "single.jsonl", "--cache cache").code == 0)
+        #expect(try wade.payloads("out.jsonl") == wade.payloads("single.jsonl"))
+        let none = try run(wade, "video.yaml", "out.jsonl", "--cache cache --verbose")
+        #expect(none.code == 0 && none.errors.contains(" 0 answers"), "\(none.errors)")
+    }
+
     @Test("a changed first pass redoes exactly the videos that it changes; new videos wait for it")
     func changes() throws {
         let wade = try make()

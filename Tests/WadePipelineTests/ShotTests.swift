@@ -141,6 +141,11 @@ struct ShotTests {
         let second = Self.second(folder("shots.jsonl"))
         let summary = try pass(folder, second, "out.jsonl")
         #expect(summary.answers == 0 && summary.deferred == 2 && summary.exitCode == 0)
+        #expect(summary.complaints.count == 1)
+        #expect(
+            summary.complaints[0].hasPrefix(
+                "nothing was answered: all 2 videos wait for their shots; 1 of them is there in part, in "
+            ))
         try pass(folder, Self.first, "shots.jsonl")
         #expect(try pass(folder, second, "out.jsonl").answers == 2)
         // Another recipe of the first pass: its answers come in one by one, and none is mixed with the earlier ones.
@@ -157,6 +162,60 @@ struct ShotTests {
         #expect(forecast.lines.map(\.state) == [.deferred, .deferred])
         #expect(forecast.lines[0].reason.contains("not all of its shots"))
         #expect(try pass(folder, second, "out.jsonl").deferred == 2)
+    }
+
+    @Test("when all wait that is said with the reason, and only then")
+    func nothingToAnswer() throws {
+        let folder = try make(["a.mp4": "cat dog", "b.mp4": "fish"])
+        try pass(folder, Self.first, "shots.jsonl")
+        let second = Self.second(folder("shots.jsonl"))
+        #expect(try pass(folder, second, "out.jsonl").complaints == [])
+        folder.write("bird", to: "in/c.mp4")
+        #expect(try pass(folder, second, "out.jsonl").complaints == [], "two are done")
+        #expect(try pass(folder, second, "new.jsonl").complaints == [], "two are answered")
+        folder.makeFolder("other")
+        folder.write("bee", to: "other/a.mp4")
+        let other = try annotate(
+            [folder("other")], into: folder("other.jsonl"), pipeline: second,
+            annotator: Self.annotator)
+        #expect(other.deferred == 1 && other.exitCode == 0)
+        #expect(
+            other.complaints == [
+                "nothing was answered: the one video waits for its shots; none of them is in \(folder("shots.jsonl").text), task \"caption\": the first pass is yet to run over these files, or was about others"
+            ])
+        folder.makeFolder("none")
+        let none = try annotate(
+            [folder("none")], into: folder("none.jsonl"), pipeline: second,
+            annotator: Self.annotator)
+        #expect(none.complaints == [], "nothing waits")
+    }
+
+    @Test("only the meant task's lines count, however its id is spelled")
+    func taskNames() throws {
+        let folder = try TemporaryFolder()
+        folder.makeFolder("in")
+        folder.write("cat dog", to: "in/a.mp4")
+        let odd = "say \"é\\n\""
+        var first = plainPipeline([AnnotationTask(id: odd, type: .caption), captionTask])
+        first.segmentation = .windows(length: 1, stride: 1)
+        try pass(folder, first, "shots.jsonl")
+        let content = try #require(
+            Hexadecimal.bytes(
+                try records(folder("shots.jsonl"))[0].video.contentID.dropFirst(7).utf8))
+        let text = String(decoding: try folder.bytes("shots.jsonl"), as: UTF8.self)
+        let escaped = text.replacing("é", with: "\\u00e9")
+        #expect(escaped != text)
+        try folder.replace("escaped.jsonl", with: Array(escaped.utf8))
+        for name in ["shots.jsonl", "escaped.jsonl"] {
+            let table = try ShotTable(ShotSource(file: folder(name), task: odd))
+            let choice = try #require(table.choice(of: content))
+            #expect(try table.shots(choice).map(\.index) == [0, 1], "\(name)")
+            #expect(table.holdsSome(of: content) && !table.holdsSome(of: content.reversed()))
+            // A backslash and an n are no line end.
+            #expect(throws: PipelineError.self) {
+                _ = try ShotTable(ShotSource(file: folder(name), task: "say \"é\n\""))
+            }
+        }
     }
 
     @Test(

@@ -12,27 +12,30 @@ struct ShotLine {
     private(set) var index = 0, count = 1
     /// Number of the line.
     private(set) var sequence = 0
-    /// The task's id.
-    private(set) var task = ""
+    /// Whether it is about the task that is meant; another one's id is in `otherTask`.
+    private(set) var isOfTask = false
+    private(set) var otherTask = ""
     /// Whether there is an answer that says something.
     private(set) var isAnswer = false
     /// Whether the line takes a record back.
     private(set) var isRemoved = false
-    /// Hash of all that a prompt takes of the record: the span, the question and the answer.
+    /// Hash of all that a prompt takes of the record: the span, the question and the answer. 0 for another task: what nobody asks
+    /// for is not hashed.
     private(set) var digest: UInt64 = 0
 
     private static let none = 0..<0
 
-    /// The line that `scan` stands at the start of; throws `record` when it is no annotation record.
-    init(_ scan: LineScan) throws(PipelineError) {
-        if let line = ShotLine(spelled: scan) {
+    /// What the line that `scan` stands at the start of says about the task with the id `task`; throws `record` when it is no annotation
+    /// record.
+    init(_ scan: LineScan, task: String) throws(PipelineError) {
+        if let line = ShotLine(spelled: scan, task) {
             self = line
             return
         }
         let record = try AnnotationRecord(line: scan.all)
         let spelled = try record.line().dropLast()
         let line = unsafe spelled.withUnsafeBufferPointer { buffer in
-            ShotLine(spelled: unsafe LineScan(buffer))
+            ShotLine(spelled: unsafe LineScan(buffer), task)
         }
         guard let line else {
             throw .record(
@@ -41,11 +44,12 @@ struct ShotLine {
         self = line
     }
 
-    private init?(spelled line: LineScan) {
+    private init?(spelled line: LineScan, _ wanted: String) {
         var scan = line
         var seen = 0
         var parts: [Range<Int>] = []
         var text = Self.none
+        var id = Self.none
         var isGood = false
         guard scan.accept(0x7B) else { return nil }
         while let name = scan.name() {
@@ -87,7 +91,12 @@ struct ShotLine {
                 seen += 1
             } else if scan.equals(name, "task") {
                 let start = scan.position
-                readTask(&scan)
+                scan.members { name, scan in
+                    guard scan.equals(name, "id"), let found = scan.string() else {
+                        return scan.skipValue()
+                    }
+                    id = found
+                }
                 parts.append(start..<scan.position)
                 seen += 1
             } else if scan.equals(name, "video") {
@@ -101,6 +110,11 @@ struct ShotLine {
         guard seen == 8, scan.accept(0x7D), scan.isAtEnd, (0..<Segmentation.mostSpans) ~= index,
             index < count
         else { return nil }
+        isOfTask = scan.spells(wanted, at: id)
+        guard isOfTask else {
+            otherTask = scan.text(at: id)
+            return
+        }
         isAnswer = isGood && !text.isEmpty
         let hash = Hexadecimal.sha256(parts.map { scan.bytes(at: $0) })
         digest = hash.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
@@ -118,16 +132,6 @@ struct ShotLine {
         }
     }
 
-    private mutating func readTask(_ scan: inout LineScan) {
-        scan.members { name, scan in
-            guard scan.equals(name, "id"), let place = scan.string() else {
-                return scan.skipValue()
-            }
-            let quoted = [0x22] + scan.bytes(at: place) + [0x22]
-            task = (try? JSONReader.read(quoted))?.text ?? ""
-        }
-    }
-
     private mutating func readVideo(_ scan: inout LineScan) {
         scan.members { name, scan in
             guard scan.equals(name, "content_id"), let text = scan.string() else {
@@ -135,5 +139,20 @@ struct ShotLine {
             }
             content = text.count == 71 ? scan.key(text.dropFirst(7)) ?? .none : .none
         }
+    }
+}
+
+extension LineScan {
+    /// What the string whose bytes stand at `place` means; empty when it cannot be read.
+    fileprivate func text(at place: Range<Int>) -> String {
+        let quoted = [0x22] + bytes(at: place) + [0x22]
+        return (try? JSONReader.read(quoted))?.text ?? ""
+    }
+
+    /// Whether the string whose bytes stand at `place` means `text`; only escapes make that hard to tell.
+    fileprivate func spells(_ text: String, at place: Range<Int>) -> Bool {
+        let spelled = bytes(at: place)
+        guard !spelled.contains(0x5C) else { return self.text(at: place) == text }
+        return spelled.elementsEqual(text.utf8)
     }
 }

@@ -105,9 +105,11 @@ package final class ShotTable: Sendable {
             lines += 1
             guard fault == nil else { return }
             do throws(PipelineError) {
-                let line = try ShotLine(scan)
-                guard line.task == task else {
-                    if others.count < 20, !others.contains(line.task) { others.append(line.task) }
+                let line = try ShotLine(scan, task: task)
+                guard line.isOfTask else {
+                    if others.count < 20, !others.contains(line.otherTask) {
+                        others.append(line.otherTask)
+                    }
                     return
                 }
                 hasTask = true
@@ -142,16 +144,39 @@ package final class ShotTable: Sendable {
         }
     }
 
-    /// The shots of the file with `content` that a prompt takes; nil while the first pass has not written something about each of them.
-    /// A shot without an answer is left out, and the flags say so; of more shots than may be taken, those in the middle of equal groups are.
-    package func choice(of content: [UInt8]) -> ShotChoice? {
-        let key = LedgerKey(content).words.0
+    /// Whether there is anything about the shots of the file with `content`.
+    func holdsSome(of content: [UInt8]) -> Bool {
+        let place = firstPlace(of: LedgerKey(content).words.0)
+        return place < places.count && places[place].content == LedgerKey(content).words.0
+    }
+
+    /// The number of the first place of the content whose hash begins with `key`, or of the one behind it.
+    private func firstPlace(of key: UInt64) -> Int {
         var (low, high) = (0, places.count)
         while low < high {
             let middle = (low + high) / 2
             if places[middle].content < key { low = middle + 1 } else { high = middle }
         }
-        let all = places[low...].prefix { $0.content == key }
+        return low
+    }
+
+    /// Why a run had nothing to answer: `count` videos wait for their shots, of which `some` have a few.
+    func complaint(waiting count: Int, some: Int) -> String {
+        let videos =
+            count == 1 ? "the one video waits for its" : "all \(count) videos wait for their"
+        let place = "in \(source.file.shown), task \(source.task.shownShort)"
+        let what =
+            some == 0
+            ? "none of them is \(place): the first pass is yet to run over these files, or was about others"
+            : "\(some) of them \(some == 1 ? "is" : "are") there in part, \(place): the first pass has not ended, or another pipeline of it wrote last; run it again"
+        return "nothing was answered: \(videos) shots; \(what)"
+    }
+
+    /// The shots of the file with `content` that a prompt takes; nil while the first pass has not written something about each of them.
+    /// A shot without an answer is left out, and the flags say so; of more shots than may be taken, those in the middle of equal groups are.
+    package func choice(of content: [UInt8]) -> ShotChoice? {
+        let key = LedgerKey(content).words.0
+        let all = places[firstPlace(of: key)...].prefix { $0.content == key }
         guard let latest = all.max(by: { $0.sequence < $1.sequence }) else { return nil }
         let shots = all.filter { $0.index < latest.count && $0.count == latest.count }
         guard shots.count == Int(latest.count) else { return nil }
@@ -188,7 +213,7 @@ package final class ShotTable: Sendable {
             let count = try file.read(into: &bytes, at: place.offset)
             let record = try AnnotationRecord(line: Array(bytes.prefix(count)))
             let isSame = try unsafe bytes.withUnsafeBufferPointer { buffer in
-                try ShotLine(unsafe LineScan(buffer)).digest == place.digest
+                try ShotLine(unsafe LineScan(buffer), task: source.task).digest == place.digest
             }
             guard isSame else {
                 throw PipelineError.record(

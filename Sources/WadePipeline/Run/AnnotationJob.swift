@@ -121,7 +121,7 @@ package struct AnnotationJob: Sendable {
                     more: settings.workers * settings.batch * annotator.answerMemory)
                 return annotator.annotator
             }, progress: progress)
-        summary.complaints = cache?.complaints ?? []
+        summary.complaints += cache?.complaints ?? []
         return summary
     }
 

@@ -203,6 +203,13 @@ package struct AnnotationRun<Tokens: Sendable> {
             Double(seconds.components.seconds)
             + Double(seconds.components.attoseconds / 1_000_000_000_000_000) / 1000
         summary.stop = stop.reason
+        // A second pass that is pointed at the wrong file would defer everything for ever, and in silence.
+        let (waiting, some) = feed.schedule.waiting
+        if let shots = plan.shots, waiting > 0, stop.reason == nil,
+            feed.schedule.deferred + feed.schedule.gone == feed.filesSeen
+        {
+            summary.complaints.append(shots.complaint(waiting: waiting, some: some))
+        }
         return summary
     }
 }

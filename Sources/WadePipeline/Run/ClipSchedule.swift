@@ -66,6 +66,8 @@ struct ClipSchedule {
     private(set) var parked = 0
     /// Files left to the next run.
     private(set) var deferred = 0
+    /// Files among them that wait for the pass over their shots, and of these the ones that it has begun.
+    private(set) var waiting = (count: 0, some: 0)
     /// Files that need nothing.
     private(set) var done = 0
     /// Files deleted since they were found.
@@ -85,6 +87,11 @@ struct ClipSchedule {
         switch intaken.outcome {
         case .deferred:
             deferred += 1
+            return []
+        case .waiting(let hasSome):
+            deferred += 1
+            waiting.count += 1
+            waiting.some += hasSome ? 1 : 0
             return []
         case .gone:
             gone += 1

@@ -5,8 +5,10 @@ import WadeVideo
 struct IntakenFile: Sendable {
     /// What became of it.
     enum Outcome: Sendable {
-        /// It has just been changed, or the pass over its shots has yet to come; the next run will take it.
+        /// It has just been changed; the next run will take it.
         case deferred
+        /// The pass over its shots has yet to come, or to end where it has written about some of them.
+        case waiting(hasSome: Bool)
         /// It was found and has been deleted since.
         case gone
         /// Its bytes took too long to read, with what it was then.
@@ -52,7 +54,8 @@ struct FileIntake: Sendable {
                 file.path, known: { ledger.content(of: file.relativePath, status: $0) },
                 seconds: plan.settings.fileTimeout, stop: stop)
             if plan.isWaitingForShots(identity.digest) {
-                return IntakenFile(file: file, outcome: .deferred)
+                let hasSome = plan.shots?.holdsSome(of: identity.digest) ?? false
+                return IntakenFile(file: file, outcome: .waiting(hasSome: hasSome))
             }
             return IntakenFile(file: file, outcome: spans(of: file, identity))
         } catch  where error.code == .changedWhileReading && !file.isArgument {
