@@ -8,6 +8,13 @@ import WadePipeline
 
 extension LabelLayout: ExpressibleByArgument {}
 
+/// How `--demonstrations` may be chosen.
+private enum ChosenDemonstrations: String, ExpressibleByArgument, CaseIterable {
+    case fixed, rices
+
+    var policy: DemonstrationPolicy { self == .fixed ? .fixed : .rices }
+}
+
 struct EvaluateSetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set",
@@ -27,8 +34,11 @@ struct EvaluateSetCommand: ParsableCommand {
             the task's where they are not given. coco, vqa, msrvtt, msrvtt-qa and vatex are the files of these data sets; \
             videos are found below --videos by file name or by id.
 
-            Demonstrations are drawn by seed from --pool, or from LABELS itself; a query's own video is never among them. They replace \
-            those of the pipeline. Items that get no answer count as wrong and are counted.
+            Demonstrations come from --pool, or from LABELS itself; a query's own video is never among them. They replace those of the \
+            pipeline. fixed ones are drawn by seed, the same for every query. rices takes for each query those that look most like it \
+            (the pipeline's `near_duplicates` says what counts as a copy and is left out), once for each number of shots. With both, \
+            which is the default for a pipeline with `retrieve`, the table, the JSON and the plot also have the difference, with an \
+            interval over the same items. Items that get no answer count as wrong and are counted.
 
             Exit codes: 0 done; 1 could not run; 3 some items have no answer; 64 wrong usage; 75 another run holds the records; 128+n \
             ended by signal n.
@@ -62,8 +72,15 @@ struct EvaluateSetCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Numbers of demonstrations.")
     var shots = [0, 4, 8]
 
-    @Option(parsing: .upToNextOption, help: "Seeds; each draws other demonstrations.")
+    @Option(parsing: .upToNextOption, help: "Seeds; each draws other fixed demonstrations.")
     var seeds = [0, 1, 2]
+
+    @Option(
+        parsing: .upToNextOption,
+        help:
+            "How demonstrations are chosen: fixed, rices or both; fixed if not given, both for a pipeline with `retrieve`."
+    )
+    private var demonstrations: [ChosenDemonstrations] = []
 
     @Option(help: "Draw demonstrations from this label file instead, of the same layout.")
     var pool: PathBytes?
@@ -112,6 +129,10 @@ struct EvaluateSetCommand: ParsableCommand {
         if seeds.isEmpty || Set(seeds).count < seeds.count {
             throw ValidationError("--seeds: found \(seeds), expected numbers, each once")
         }
+        if Set(demonstrations).count < demonstrations.count {
+            throw ValidationError(
+                "--demonstrations: found \(demonstrations.map(\.rawValue)), expected each once")
+        }
         for (name, value) in [("orders", orders), ("items", items ?? 1), ("workers", workers ?? 1)]
         where !(1...1_000_000).contains(value) {
             throw ValidationError("--\(name): found \(value), expected 1 to 1000000")
@@ -143,6 +164,8 @@ struct EvaluateSetCommand: ParsableCommand {
             var settings = EvaluationSettings()
             settings.shots = shots
             settings.seeds = seeds
+            settings.policies = policies(read)
+            if let retrieval = read.retrieval { settings.nearDuplicate = retrieval.nearDuplicate }
             settings.orders = orders
             settings.isLengthNormalized = lengthNormalized
             let evaluation = try SetEvaluation(
@@ -172,11 +195,26 @@ struct EvaluateSetCommand: ParsableCommand {
             subject.missing = located.missing.count
             subject.otherSplits = set.otherSplits
             subject.notes = notes(read, set, result)
+            if settings.policies.contains(.rices) {
+                subject.notes.append(
+                    "rices: the nearest by the vision encoder's mean features, the most similar last; "
+                        + (settings.nearDuplicate.map { "copies from \($0) on left out" }
+                            ?? "copies of the same content alone left out"))
+            }
             try write(EvaluationReport(subject, result))
             if result.unanswered > 0 { throw ExitCode(3) }
         } catch let error as PipelineError {
             throw ExitCode(error.report(to: logger))
         }
+    }
+
+    /// How demonstrations are chosen, fixed ones first.
+    private func policies(_ pipeline: Pipeline) -> [DemonstrationPolicy] {
+        guard demonstrations.isEmpty else {
+            return ChosenDemonstrations.allCases.filter { demonstrations.contains($0) }.map(
+                \.policy)
+        }
+        return pipeline.retrieval == nil ? [.fixed] : [.fixed, .rices]
     }
 
     /// The pipeline with the task that is asked alone.

@@ -6,10 +6,16 @@ package struct LinePlot: Sendable {
     package struct Line: Sendable {
         package let name: String
         package let points: [(x: Double, y: Double)]
+        /// What is drawn as a bar up and down: intervals of some of the points.
+        package let intervals: [(x: Double, low: Double, high: Double)]
 
-        package init(name: String, points: [(x: Double, y: Double)]) {
+        package init(
+            name: String, points: [(x: Double, y: Double)],
+            intervals: [(x: Double, low: Double, high: Double)] = []
+        ) {
             self.name = name
             self.points = points
+            self.intervals = intervals
         }
     }
 
@@ -38,6 +44,8 @@ package struct LinePlot: Sendable {
         (140, 86, 75), (227, 119, 194), (90, 90, 90), (188, 189, 34), (23, 190, 207),
     ]
     private static let (left, right, top, bottom) = (64, 190, 30, 30)
+    /// Points of a line that are marked at most.
+    private static let mostMarks = 12
 
     /// The picture, `width` × `height` pixels.
     package func picture(width: Int = 800, height: Int = 480) -> RGBImage {
@@ -96,7 +104,21 @@ package struct LinePlot: Sendable {
             for (from, to) in zip(places, places.dropFirst()) {
                 stroke(from, to, colour, isThick: true)
             }
-            if places.count == 1 { stroke(places[0], places[0], colour, isThick: true) }
+            // Few points are measurements that one wants to see; many are a curve.
+            for place in places where places.count <= Self.mostMarks {
+                for row in -2...2 {
+                    stroke(
+                        (place.x - 2, place.y + Double(row)), (place.x + 2, place.y + Double(row)),
+                        colour, isThick: false)
+                }
+            }
+            for bar in line.intervals where [bar.x, bar.low, bar.high].allSatisfy(\.isFinite) {
+                let ends = [bar.low, bar.high].map { frame.place(bar.x, $0) }
+                stroke(ends[0], ends[1], colour, isThick: false)
+                for end in ends {
+                    stroke((end.x - 4, end.y), (end.x + 4, end.y), colour, isThick: false)
+                }
+            }
             write(
                 String(line.name.prefix(28)), width - Self.right + 10, Self.top + index * 14,
                 colour)
@@ -135,7 +157,8 @@ package struct LinePlot: Sendable {
     }
 
     private func frame(width: Int, height: Int) -> Frame {
-        let points = lines.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
+        let ends = lines.flatMap(\.intervals).flatMap { [($0.x, $0.low), ($0.x, $0.high)] }
+        let points = (lines.flatMap(\.points) + ends).filter { $0.x.isFinite && $0.y.isFinite }
         let (xs, ys) = (points.map(\.x), points.map(\.y))
         return Frame(
             x: (xs.min() ?? 0)...(xs.max() ?? 1),

@@ -256,6 +256,105 @@ struct EvaluateSetTests {
         #expect(try lines("out.records/0-shots.jsonl").count == 2)
     }
 
+    @Test(
+        "retrieved demonstrations: the records are those of `wade annotate`, and what they gain is told"
+    )
+    func retrieved() throws {
+        try wade.write(
+            ["a", "b", "c", "d", "e"].map {
+                "{\"id\": \"\($0)\", \"video\": \"\($0).y4m\", \"captions\": [\"a grey picture \($0)\"]}"
+            }.joined(separator: "\n"), to: "named.jsonl")
+        let arguments = [
+            "--shots", "0", "2", "--seeds", "1", "2", "--demonstrations", "rices", "fixed",
+        ]
+        // Grey pictures of one shade look alike to a model of random weights.
+        let plain = String(decoding: try wade.bytes("p.yaml"), as: UTF8.self)
+        try wade.write(
+            plain + "\ndemonstrations: {file: pool.jsonl, retrieve: 2, near_duplicates: off}\n",
+            to: "p.yaml")
+        try wade.write(
+            ["a", "b", "c", "d", "e"].map {
+                "{\"id\":\"\($0)\",\"clip\":\"in/\($0).y4m\",\"answers\":{\"caption\":\"a grey picture \($0)\"}}\n"
+            }.joined(), to: "pool.jsonl")
+        let first = try evaluate("named.jsonl", arguments)
+        #expect(first.code == 0 && first.errors == "", "\(first.errors)")
+        for words in [
+            "| 0 ", "| 2 fixed ", "| 2 rices ", "| 2 rices − fixed",
+            "copies of the same content alone left out",
+        ] {
+            #expect(first.output.contains(words), "\(words): \(first.output)")
+        }
+        let records = try lines("out.records/2-shots.rices.jsonl")
+        #expect(records.count == 5)
+        for record in records {
+            let demos = record["demos"] as? [String: Any]
+            let ids = demos?["ids"] as? [String] ?? []
+            let sims = demos?["sims"] as? [Double] ?? []
+            let path = (record["video"] as? [String: Any])?["path"] as? String ?? ""
+            #expect(demos?["policy"] as? String == "rices" && record["flags"] as? [String] == [])
+            #expect(ids.count == 2 && !ids.contains(String(path.prefix(1))))
+            #expect(sims.count == 2 && sims == sims.sorted())
+        }
+        #expect(
+            try lines("out.records/2-shots.seed-1.jsonl").allSatisfy {
+                ($0["demos"] as? [String: Any])?["policy"] as? String == "fixed"
+            })
+        let gains = try #require(json()["rices_minus_fixed"] as? [[String: Any]])
+        #expect(gains.map { $0["metric"] as? String } == ["cider_d", "bleu_4"])
+        for gain in gains {
+            let ends = ["low", "mean", "high"].map { gain[$0] as? Double ?? .nan }
+            #expect(ends == ends.sorted() && gain["shots"] as? Int == 2)
+        }
+        let second = try evaluate("named.jsonl", arguments)
+        #expect(second.code == 0 && second.output == first.output)
+        #expect(try lines("out.records/2-shots.rices.jsonl").count == 5)
+        // The same pool in a pipeline, asked by `annotate`.
+        let tasks = plain.split(separator: "\n").filter {
+            !$0.contains("id: ask") && !$0.contains("id: sort")
+        }
+        try wade.write(
+            tasks.joined(separator: "\n")
+                + "\ndemonstrations: {file: pool.jsonl, retrieve: 2, near_duplicates: off}\n",
+            to: "p.yaml")
+        #expect(try wade.annotate("plain.jsonl", ["--no-cache"]).code == 0)
+        #expect(try texts("plain.jsonl") == texts("out.records/2-shots.rices.jsonl"))
+        let sims = try ["plain.jsonl", "out.records/2-shots.rices.jsonl"].map { name in
+            try lines(name).map { ($0["demos"] as? [String: Any])?["sims"] as? [Double] ?? [] }
+        }
+        #expect(sims[0] == sims[1])
+    }
+
+    @Test(
+        "where all of the pool looks like copies, fewer demonstrations stand, and that is counted")
+    func nothingToRetrieve() throws {
+        let pipeline = String(decoding: try wade.bytes("p.yaml"), as: UTF8.self)
+        try wade.write(
+            pipeline
+                + "\ndemonstrations: {list: [{clip: in/a.y4m, answers: {caption: x}}], retrieve: 1, near_duplicates: 0}\n",
+            to: "p.yaml")
+        let run = try evaluate(
+            "captions.jsonl", ["--shots", "2", "--demonstrations", "rices"])
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(
+            run.output.contains(
+                "out.records/2-shots.rices.jsonl: 5 questions had fewer than 2 demonstrations"))
+        let conditions = try #require(json()["conditions"] as? [[String: Any]])
+        #expect(conditions.map { $0["fewer_demonstrations"] as? Int } == [5])
+        let few = try evaluate("captions.jsonl", ["--shots", "5", "--demonstrations", "rices"])
+        #expect(few.code == 1 && few.errors.contains("expected at least 5, for 5 shots"))
+        let twice = try evaluate("captions.jsonl", ["--demonstrations", "rices", "rices"])
+        #expect(twice.code == 64)
+        // A clip of the pool that cannot be decoded is none of the pool.
+        try wade.write("no video", to: "in/c.y4m")
+        let damaged = try evaluate(
+            "captions.jsonl", ["--shots", "3", "--demonstrations", "rices"], output: "damaged")
+        #expect(damaged.code == 3)
+        #expect(damaged.output.contains("no demonstration: "), "\(damaged.output)")
+        let many = try evaluate(
+            "captions.jsonl", ["--shots", "4", "--demonstrations", "rices"], output: "many")
+        #expect(many.code == 1 && many.errors.contains("since 1 clips of the pool cannot be used"))
+    }
+
     @Test("demonstrations may come from another file, and that is said")
     func pool() throws {
         try wade.write(

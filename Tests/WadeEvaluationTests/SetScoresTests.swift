@@ -111,8 +111,8 @@ struct SetScoresTests {
         let pipeline = Pipeline(asking: "What?")
         return ConditionPlan(
             pipeline, task: pipeline.tasks[0], items: items,
-            condition: Condition(shots: shots, seed: 5), draw: DemonstrationDraw(items, seed: 5),
-            barred: [], orders: orders)
+            condition: shots == 0 ? .zeroShot : .drawn(shots, seed: 5), pool: items, barred: [],
+            orders: orders)
     }
 
     @Test("queries share one prompt except those among the demonstrations")
@@ -161,6 +161,85 @@ struct SetScoresTests {
         }
     }
 
+    // MARK: - Retrieved demonstrations
+
+    @Test("conditions: 0 shots once, drawn ones with every seed, retrieved ones once")
+    func conditions() {
+        let all = Condition.all(shots: [0, 4], seeds: [1, 2], policies: [.fixed, .rices])
+        #expect(all == [.zeroShot, .drawn(4, seed: 1), .drawn(4, seed: 2), .retrieved(4)])
+        #expect(
+            all.map(\.name) == ["0-shots", "4-shots.seed-1", "4-shots.seed-2", "4-shots.rices"])
+        #expect(
+            Condition.all(shots: [0, 2], seeds: [1], policies: [.rices]) == [
+                .zeroShot, .retrieved(2),
+            ])
+    }
+
+    @Test("retrieved: one task over the whole pool without what cannot be used, and its own bound")
+    func retrieved() {
+        let pool = items(10)
+        func plan(_ condition: Condition, _ asked: [LocatedItem]) -> ConditionPlan {
+            let pipeline = Pipeline(asking: "What?")
+            return ConditionPlan(
+                pipeline, task: pipeline.tasks[0], items: asked, condition: condition, pool: pool,
+                barred: [pool[3].path], nearDuplicate: 0.9)
+        }
+        let nearest = plan(.retrieved(4), pool)
+        #expect(nearest.pipeline.tasks.count == 1 && nearest.questions.count == 10)
+        #expect(
+            nearest.pipeline.retrieval == DemonstrationRetrieval(count: 4, nearDuplicate: 0.9))
+        #expect(
+            nearest.pipeline.demonstrations.map(\.id)
+                == pool.map(\.item.id).filter { $0 != "i3" })
+        #expect(plan(.drawn(4, seed: 1), pool).pipeline.retrieval == nil)
+        // Questions of their own are tasks of their own, and the pool is there once.
+        let asked = ["Who?", "Where?"].enumerated().map { number, question in
+            LocatedItem(
+                item: LabelledItem(
+                    id: "q\(number)", video: .file("v0"), question: question,
+                    truth: .answers(["it"]), place: "line 1"), path: PathBytes("/v0"))
+        }
+        let two = plan(.retrieved(4), asked).pipeline
+        #expect(two.tasks.map(\.question) == ["Who?", "Where?"])
+        #expect(two.demonstrations.count == 9)
+        #expect(two.demonstrations.allSatisfy { $0.answers.count == 2 })
+    }
+
+    @Test("what retrieving gains is the difference of means over seeds, over the same items")
+    func differences() throws {
+        let truths = (0..<40).map { _ in Truth.label("a", choices: []) }
+        /// The first `right` items are answered rightly.
+        func scores(_ right: Int) -> SetScores {
+            SetScores(
+                (0..<40).map {
+                    Prediction(choices: ["a", "b"], likelihoods: $0 < right ? [0, -1] : [-1, 0])
+                }, truths)
+        }
+        func result(_ condition: Condition) -> ConditionResult {
+            ConditionResult(
+                condition, records: "", unanswered: [:], shown: 0, short: 0, scores: [])
+        }
+        let conditions: [Condition] = [
+            .zeroShot, .drawn(4, seed: 0), .drawn(4, seed: 1), .retrieved(4), .retrieved(8),
+        ]
+        let figures = SetFigures(
+            conditions.map(result), [0, 10, 20, 30, 40].map(scores), items: 40,
+            bootstrap: Bootstrap(resamples: 200))
+        #expect(figures.figures.map(\.mean) == [0, 0.375, 0.75, 1])
+        #expect(figures.figures.map(\.policy) == [.none, .fixed, .rices, .rices])
+        let gains = figures.differences
+        // 8 shots have no fixed demonstrations to be compared with.
+        #expect(gains.map(\.shots) == [4] && gains.map(\.mean) == [0.375])
+        let gain = try #require(gains.first)
+        #expect(gain.low > 0.2 && gain.low < 0.375 && gain.high > 0.375 && gain.high < 0.55)
+        // Where both are right about the same items, nothing is uncertain about the difference, whatever is about the scores.
+        let same = SetFigures(
+            [result(.drawn(4, seed: 0)), result(.retrieved(4))], [scores(20), scores(20)],
+            items: 40, bootstrap: Bootstrap(resamples: 200))
+        #expect(same.differences.map(\.low) == [0] && same.differences.map(\.high) == [0])
+        #expect(same.figures[0].low < 0.4 && same.figures[0].high > 0.6)
+    }
+
     // MARK: - What cannot be evaluated
 
     @Test(
@@ -200,6 +279,18 @@ struct SetScoresTests {
         )
         settings.orders = 2
         #expect(fault(items(9)).contains("2 orders of the demonstrations for a vqa task"))
+        settings.policies = [.rices]
+        let kept = odd.map { located in
+            LocatedItem(
+                item: LabelledItem(
+                    id: located.item.id, video: located.item.video, question: nil,
+                    truth: .label("keep", choices: []), place: located.item.place),
+                path: located.path)
+        }
+        #expect(
+            fault(kept, task: sort)
+                == "found 2 orders of demonstrations that are retrieved, expected 1: they stand in the order of their similarity"
+        )
         #expect {
             try SetEvaluation.task(nil, of: pipeline, for: .captions)
         } throws: { "\($0)".contains("found 0 caption tasks among ask (vqa)") }

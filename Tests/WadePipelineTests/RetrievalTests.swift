@@ -182,7 +182,8 @@ struct RetrievalTests {
         let stage = try AnswerStage(model, tokenizer, pipeline)
         let retrieved = try RetrievedPrompts(
             Self.task, pool(tiny, count: 2), confidence: confidence,
-            prefixes: SharedPrefixes(model, tokenizer), stage: stage, media: { model.media([$0]) })
+            prefixes: SharedPrefixes(model, tokenizer)
+        ).calibrated(by: stage, media: { model.media([$0]) })
         let (prompts, demonstrations) = try retrieved.prompts(
             to: direction(41), contentID: "sha256:2")
         #expect(demonstrations.map(\.id) == ["d1", "d3"])

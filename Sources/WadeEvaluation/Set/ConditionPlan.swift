@@ -1,25 +1,5 @@
-//! What is asked under one number of shots and one seed: a pipeline, and questions to files.
+//! What is asked under one condition: a pipeline, and questions to files.
 package import WadePipeline
-
-/// A number of demonstrations and the seed that draws them; without demonstrations no seed matters.
-package struct Condition: Sendable, Hashable {
-    /// Demonstrations.
-    package let shots: Int
-    /// What draws them; nil at 0 shots.
-    package let seed: Int?
-
-    /// The conditions of all `shots` with all `seeds`.
-    package static func all(shots: [Int], seeds: [Int]) -> [Condition] {
-        shots.flatMap { count in
-            count == 0
-                ? [Condition(shots: 0, seed: nil)]
-                : seeds.map { Condition(shots: count, seed: $0) }
-        }
-    }
-
-    /// Its name in those of files.
-    package var name: String { "\(shots)-shots" + (seed.map { ".seed-\($0)" } ?? "") }
-}
 
 /// The questions of a condition.
 package struct ConditionPlan: Sendable {
@@ -34,41 +14,55 @@ package struct ConditionPlan: Sendable {
     private struct Prompted: Hashable {
         let question: String
         let choices: [String]
-        let demonstrations: [String]
+        /// The number of the list.
+        let demonstrations: Int
+    }
+
+    /// Demonstrations, and the ids of the tasks behind them.
+    private struct Use {
+        let list: [LocatedItem]
+        var tasks: [String] = []
     }
 
     private var tasks: [Prompted: Int] = [:]
     private var ids: Set<String> = []
     private var known: Set<FileQuestion> = []
-    /// The tasks behind the same demonstrations, by their ids.
-    private var uses: [[String]: (list: [LocatedItem], tasks: [String])] = [:]
-    private var lists: [[String]] = []
+    /// In the order in which they were met.
+    private var uses: [Use] = []
+    /// Their places, by the items' ids.
+    private var places: [[String]: Int] = [:]
 
-    /// Puts the question of `task`, or of each item where it has its own, to every one of `items` behind `condition`'s demonstrations from
-    /// `draw`, in at most `orders` orders.
+    /// Puts the question of `task`, or of each item where it has its own, to every one of `items` behind `condition`'s demonstrations out of
+    /// `pool`, of which those in `barred` cannot be used: drawn ones in at most `orders` orders, or those nearest to the query, where
+    /// what is as similar as `nearDuplicate` counts as a copy of it.
     package init(
         _ pipeline: Pipeline, task: AnnotationTask, items: [LocatedItem], condition: Condition,
-        draw: DemonstrationDraw, barred: Set<PathBytes>, orders: Int
+        pool: [LocatedItem], barred: Set<PathBytes>, orders: Int = 1,
+        nearDuplicate: Double? = DemonstrationRetrieval.standardNearDuplicate
     ) {
         self.pipeline = pipeline
         self.pipeline.tasks = []
-        for located in items {
-            let list = draw.demonstrations(condition.shots, for: located.path, barred: barred)
-            var asked: [FileQuestion] = []
-            for order in DemonstrationDraw.orders(
-                list.count, most: orders, seed: condition.seed ?? 0)
-            {
-                let number = add(located, task, order.map { list[$0] })
-                asked.append(FileQuestion(path: located.path, task: number))
-            }
-            ofItem.append(asked)
-            for question in asked where known.insert(question).inserted {
-                questions.append(question)
+        self.pipeline.retrieval = nil
+        if condition.policy == .rices {
+            self.pipeline.retrieval = DemonstrationRetrieval(
+                count: condition.shots, nearDuplicate: nearDuplicate)
+            let whole = place(of: pool.filter { !barred.contains($0.path) })
+            for located in items { ask(located, [add(located, task, whole)]) }
+        } else {
+            let draw = DemonstrationDraw(pool, seed: condition.seed ?? 0)
+            for located in items {
+                let list = draw.demonstrations(condition.shots, for: located.path, barred: barred)
+                let orders = DemonstrationDraw.orders(
+                    list.count, most: orders, seed: condition.seed ?? 0)
+                ask(
+                    located,
+                    orders.map { order in
+                        add(located, task, place(of: order.map { list[$0] }))
+                    })
             }
         }
-        self.pipeline.demonstrations = lists.flatMap { key -> [Demonstration] in
-            guard let use = uses[key] else { return [] }
-            return use.list.map { located in
+        self.pipeline.demonstrations = uses.flatMap { use in
+            use.list.map { located in
                 let item = located.item
                 var questions: [String: String] = [:]
                 if let question = item.question {
@@ -83,16 +77,29 @@ package struct ConditionPlan: Sendable {
         }
     }
 
-    /// The number of the task that asks about `located` behind `demonstrations`.
-    private mutating func add(
-        _ located: LocatedItem, _ base: AnnotationTask, _ demonstrations: [LocatedItem]
-    ) -> Int {
+    /// The number of `list` in `uses`.
+    private mutating func place(of list: [LocatedItem]) -> Int {
+        let ids = list.map(\.item.id)
+        if let place = places[ids] { return place }
+        places[ids] = uses.count
+        uses.append(Use(list: list))
+        return uses.count - 1
+    }
+
+    /// Notes that the tasks numbered `tasks` are asked about `located`.
+    private mutating func ask(_ located: LocatedItem, _ tasks: [Int]) {
+        let asked = tasks.map { FileQuestion(path: located.path, task: $0) }
+        ofItem.append(asked)
+        for question in asked where known.insert(question).inserted { questions.append(question) }
+    }
+
+    /// The number of the task that asks about `located` behind the demonstrations at `list` of `uses`.
+    private mutating func add(_ located: LocatedItem, _ base: AnnotationTask, _ list: Int) -> Int {
         var task = base
         if let question = located.item.question { task.question = question }
         if case .label(_, let choices) = located.item.truth, !choices.isEmpty {
             task.choices = choices
         }
-        let list = demonstrations.map(\.item.id)
         let prompted = Prompted(
             question: task.question, choices: task.choices, demonstrations: list)
         if let number = tasks[prompted] { return number }
@@ -102,8 +109,7 @@ package struct ConditionPlan: Sendable {
         task.id = id(for: located.item, base)
         tasks[prompted] = pipeline.tasks.count
         pipeline.tasks.append(task)
-        if uses[list] == nil { lists.append(list) }
-        uses[list, default: (demonstrations, [])].tasks.append(task.id)
+        uses[list].tasks.append(task.id)
         return pipeline.tasks.count - 1
     }
 

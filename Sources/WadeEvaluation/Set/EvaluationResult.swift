@@ -2,11 +2,13 @@
 internal import Foundation
 package import WadeImage
 
-/// The result of one number of shots with one seed.
+/// The result of one condition.
 package struct ConditionResult: Sendable, Equatable, Codable {
     /// Demonstrations.
     package let shots: Int
-    /// What drew them; missing at 0 shots.
+    /// How they were chosen.
+    package let policy: DemonstrationPolicy
+    /// What drew them; missing where nothing was drawn.
     package let seed: Int?
     /// The file of the records, beside the result.
     package let records: String
@@ -14,20 +16,25 @@ package struct ConditionResult: Sendable, Equatable, Codable {
     package let unanswered: [String: Int]
     /// Questions whose video was among their demonstrations in a file of another name: what they were asked was shown to them.
     package let shown: Int
+    /// Questions for which fewer demonstrations were left than wanted: the others count as copies of their clips.
+    package let short: Int
     /// By metric.
     package let scores: [String: Double]
 
     private enum CodingKeys: String, CodingKey {
-        case shots, seed, records, unanswered
+        case shots, policy, seed, records, unanswered
         case shown = "shown_in_demonstrations"
+        case short = "fewer_demonstrations"
         case scores
     }
 
     init(
         _ condition: Condition, records: String, unanswered: [String: Int], shown: Int,
-        scores: [(Metric, Double)]
+        short: Int, scores: [(Metric, Double)]
     ) {
         shots = condition.shots
+        policy = condition.policy
+        self.short = short
         seed = condition.seed
         self.records = records
         self.unanswered = unanswered
@@ -43,6 +50,8 @@ package struct ScoreFigure: Sendable, Equatable, Codable {
     package let metric: Metric
     /// Demonstrations.
     package let shots: Int
+    /// How they were chosen.
+    package let policy: DemonstrationPolicy
     /// The mean over seeds.
     package let mean: Double
     /// The ends of the 95 % interval over items.
@@ -52,12 +61,27 @@ package struct ScoreFigure: Sendable, Equatable, Codable {
     package let seeds: [Double]
 }
 
+/// A score behind retrieved demonstrations less that behind as many fixed ones, item by item.
+package struct ScoreDifference: Sendable, Equatable, Codable {
+    /// The metric.
+    package let metric: Metric
+    /// Demonstrations.
+    package let shots: Int
+    /// The difference of the means over seeds.
+    package let mean: Double
+    /// The ends of the 95 % interval over items, each of which counts for both.
+    package let low: Double
+    package let high: Double
+}
+
 /// All figures of an evaluation.
 package struct EvaluationResult: Sendable {
     /// By condition.
     package let conditions: [ConditionResult]
-    /// By number of shots and metric.
+    /// By number of shots, policy and metric.
     package let figures: [ScoreFigure]
+    /// What retrieving gains over fixed demonstrations, by number of shots and metric; empty unless both were asked.
+    package let differences: [ScoreDifference]
     /// Demonstrations that could not be used, and why; others took their places.
     package let barred: [(path: String, reason: String)]
     /// Items asked about.
@@ -149,32 +173,50 @@ package struct EvaluationReport: Sendable {
         Metric.allCases.filter { metric in result.figures.contains { $0.metric == metric } }
     }
 
-    private var shots: [Int] {
-        var shots: [Int] = []
-        for figure in result.figures where !shots.contains(figure.shots) {
-            shots.append(figure.shots)
+    /// Number of shots and policy of every row.
+    private var rows: [(shots: Int, policy: DemonstrationPolicy)] {
+        var rows: [(shots: Int, policy: DemonstrationPolicy)] = []
+        for figure in result.figures
+        where !rows.contains(where: { $0 == (figure.shots, figure.policy) }) {
+            rows.append((figure.shots, figure.policy))
         }
-        return shots
+        return rows
     }
 
-    /// Markdown: shots down, metrics across, and below what was left out.
-    package var table: String {
-        var rows = [["shots"] + metrics.map(\.name) + ["no answer"]]
-        for count in shots {
-            var row = ["\(count)"]
-            for metric in metrics {
-                let figure = result.figures.first { $0.shots == count && $0.metric == metric }
-                row.append(
-                    figure.map {
-                        String(format: "%.3f (%.3f–%.3f)", $0.mean, $0.low, $0.high)
-                    } ?? "–")
-            }
-            let missing = result.conditions.filter { $0.shots == count }
-                .map { String($0.unanswered.values.reduce(0, +)) }
-            row.append(missing.joined(separator: " "))
-            rows.append(row)
+    private var retrieves: Bool { result.conditions.contains { $0.policy == .rices } }
+
+    private func figure(_ metric: Metric, _ shots: Int, _ policy: DemonstrationPolicy)
+        -> ScoreFigure?
+    {
+        result.figures.first {
+            $0.metric == metric && $0.shots == shots && $0.policy == policy
         }
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    }
+
+    /// Markdown: shots down, metrics across, and below what was left out. Where demonstrations were both fixed and retrieved, a row
+    /// has what the retrieved ones gain.
+    package var table: String {
+        var table = [["shots"] + metrics.map(\.name) + ["no answer"]]
+        for (shots, policy) in rows {
+            let isNamed = retrieves && policy != .none
+            let scores = metrics.map { metric in
+                figure(metric, shots, policy).map {
+                    String(format: "%.3f (%.3f–%.3f)", $0.mean, $0.low, $0.high)
+                } ?? "–"
+            }
+            let missing = result.conditions.filter { $0.shots == shots && $0.policy == policy }
+                .map { String($0.unanswered.values.reduce(0, +)) }.joined(separator: " ")
+            table.append(["\(shots)" + (isNamed ? " \(policy.rawValue)" : "")] + scores + [missing])
+            let differences = result.differences.filter { $0.shots == shots }
+            guard policy == .rices, !differences.isEmpty else { continue }
+            let gains = metrics.map { metric in
+                differences.first { $0.metric == metric }.map {
+                    String(format: "%+.3f (%+.3f to %+.3f)", $0.mean, $0.low, $0.high)
+                } ?? "–"
+            }
+            table.append(["\(shots) rices − fixed"] + gains + [""])
+        }
+        let widths = table[0].indices.map { column in table.map { $0[column].count }.max() ?? 0 }
         func line(_ row: [String]) -> String {
             "| "
                 + zip(row, widths).map {
@@ -182,7 +224,7 @@ package struct EvaluationReport: Sendable {
                 }.joined(separator: " | ") + " |"
         }
         let rule = "| " + widths.map { String(repeating: "-", count: $0) }.joined(separator: " | ")
-        return ([line(rows[0]), rule + " |"] + rows.dropFirst().map(line) + [""] + remarks)
+        return ([line(table[0]), rule + " |"] + table.dropFirst().map(line) + [""] + remarks)
             .joined(separator: "\n") + "\n"
     }
 
@@ -192,6 +234,9 @@ package struct EvaluationReport: Sendable {
             "demonstrations from \(subject.pool), seeds \(subject.seeds.map(String.init).joined(separator: " ")); "
                 + "means over seeds, 95 % intervals over items (\(subject.resamples) drawings)",
         ]
+        if !result.differences.isEmpty {
+            remarks.append("rices − fixed: the same items in both, drawn together")
+        }
         for (count, what) in [
             (subject.missing, "whose video was not found"), (subject.unlabelled, "without a label"),
             (subject.otherSplits, "of other splits"),
@@ -211,6 +256,11 @@ package struct EvaluationReport: Sendable {
                 "\(condition.records): \(condition.shown) questions had their own video among the demonstrations, in a file of another name"
             )
         }
+        for condition in result.conditions where condition.short > 0 {
+            remarks.append(
+                "\(condition.records): \(condition.short) questions had fewer than \(condition.shots) demonstrations, since the rest of the pool looks like copies of their clips"
+            )
+        }
         return remarks + subject.notes
     }
 
@@ -219,10 +269,12 @@ package struct EvaluationReport: Sendable {
         let subject: EvaluationSubject
         let conditions: [ConditionResult]
         let scores: [ScoreFigure]
+        let differences: [ScoreDifference]
         let barred: [String: String]
 
         private enum CodingKeys: String, CodingKey {
             case schema, subject, conditions, scores
+            case differences = "rices_minus_fixed"
             case barred = "barred_demonstrations"
         }
     }
@@ -233,26 +285,44 @@ package struct EvaluationReport: Sendable {
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         let document = Document(
             schema: Self.schema, subject: subject, conditions: result.conditions,
-            scores: result.figures,
+            scores: result.figures, differences: result.differences,
             barred: Dictionary(
                 result.barred.map { ($0.path, $0.reason) }, uniquingKeysWith: { one, _ in one }))
         return Array(try encoder.encode(document)) + [UInt8(ascii: "\n")]
     }
 
-    /// Each metric over the shots.
+    /// Each metric over the shots, one line for each policy; what retrieving gains, with its intervals.
     package var plot: LinePlot {
-        let counts = shots.sorted()
-        let lines = metrics.map { metric in
-            LinePlot.Line(
-                name: metric.name,
-                points: counts.compactMap { count in
-                    result.figures.first { $0.shots == count && $0.metric == metric }
-                        .map { (Double(count), $0.mean) }
-                })
+        let counts = Set(result.figures.map(\.shots)).sorted()
+        let policies = DemonstrationPolicy.allCases.filter { policy in
+            policy != .none && result.conditions.contains { $0.policy == policy }
         }
-        let largest = result.figures.map(\.mean).max() ?? 1
+        var lines: [LinePlot.Line] = []
+        for metric in metrics {
+            // Without demonstrations all policies are the same; there may be nothing else.
+            for policy in policies.isEmpty ? [.none] : policies {
+                lines.append(
+                    LinePlot.Line(
+                        name: metric.name + (retrieves ? " \(policy.rawValue)" : ""),
+                        points: counts.compactMap { count in
+                            (figure(metric, count, policy) ?? figure(metric, count, .none))
+                                .map { (Double(count), $0.mean) }
+                        }))
+            }
+            let gains = result.differences.filter { $0.metric == metric }
+                .sorted { $0.shots < $1.shots }
+            guard !gains.isEmpty else { continue }
+            lines.append(
+                LinePlot.Line(
+                    name: "\(metric.name) rices - fixed",
+                    points: gains.map { (Double($0.shots), $0.mean) },
+                    intervals: gains.map { (Double($0.shots), $0.low, $0.high) }))
+        }
+        let largest = result.figures.map(\.mean) + result.differences.map(\.high)
+        let least = result.differences.map(\.low)
         return LinePlot(
-            title: "\(subject.task): score over shots", lines: lines, yRange: 0...max(1, largest),
+            title: "\(subject.task): score over shots", lines: lines,
+            yRange: min(0, least.min() ?? 0)...max(1, largest.max() ?? 1),
             doublesX: true, ticks: counts.map(Double.init))
     }
 }

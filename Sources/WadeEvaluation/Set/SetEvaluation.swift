@@ -9,6 +9,10 @@ package struct EvaluationSettings: Sendable {
     package var shots = [0, 4, 8]
     /// What draws them.
     package var seeds = [0, 1, 2]
+    /// How demonstrations are chosen.
+    package var policies: [DemonstrationPolicy] = [.fixed]
+    /// What is at least so similar to a query is a copy of it and not retrieved for it; nil leaves out only the same content.
+    package var nearDuplicate: Double? = DemonstrationRetrieval.standardNearDuplicate
     /// Orders of the demonstrations whose likelihoods are averaged, for labels.
     package var orders = 1
     /// Whether a choice's likelihood is the mean over its tokens; else the sum.
@@ -93,6 +97,11 @@ package struct SetEvaluation {
                     "\(settings.orders) orders of the demonstrations for a \(task.type.rawValue) task",
                 expected: "1, or choices, whose likelihoods can be averaged")
         }
+        if settings.orders > 1, settings.policies.contains(.rices) {
+            throw .request(
+                found: "\(settings.orders) orders of demonstrations that are retrieved",
+                expected: "1: they stand in the order of their similarity")
+        }
     }
 
     /// Every label has to be a choice; demonstrations, too, since the model would be shown what it may not answer.
@@ -123,13 +132,15 @@ package struct SetEvaluation {
         var results: [ConditionResult] = []
         var scores: [SetScores] = []
         var barred: [PathBytes: String] = [:]
-        for condition in Condition.all(shots: settings.shots, seeds: settings.seeds) {
+        for condition in Condition.all(
+            shots: settings.shots, seeds: settings.seeds, policies: settings.policies)
+        {
             listener(condition, nil)
-            let draw = DemonstrationDraw(pool, seed: condition.seed ?? 0)
-            try bar(&barred, from: draw, condition, &model)
+            guard try bar(&barred, condition, &model, stop) else { return nil }
             let plan = ConditionPlan(
-                pipeline, task: task, items: items, condition: condition, draw: draw,
-                barred: Set(barred.keys), orders: settings.orders)
+                pipeline, task: task, items: items, condition: condition, pool: pool,
+                barred: Set(barred.keys), orders: settings.orders,
+                nearDuplicate: settings.nearDuplicate)
             let folder = PathBytes(bytes: output.bytes + Array(".records".utf8))
             let file = folder.appending(PathBytes("\(condition.name).jsonl"))
             let (records, _) = try model.records(
@@ -152,46 +163,67 @@ package struct SetEvaluation {
                 ConditionResult(
                     condition, records: "\(folder.name.text)/\(file.name.text)",
                     unanswered: failures, shown: Self.shown(plan, records, model.contents),
+                    short: plan.questions.count {
+                        records[$0]?.flags.contains(.demosMissing) ?? false
+                    },
                     scores: scored.metrics.compactMap { metric in
                         scored.score(metric, of: Array(items.indices)).map { (metric, $0) }
                     }))
             scores.append(scored)
         }
+        let figures = SetFigures(
+            results, scores, items: items.count, bootstrap: settings.bootstrap)
         return EvaluationResult(
-            conditions: results, figures: figures(results, scores),
+            conditions: results, figures: figures.figures, differences: figures.differences,
             barred: barred.map { ($0.key.shown, $0.value) }.sorted { $0.0 < $1.0 },
             items: items.count)
     }
 
-    /// Finds the demonstrations that cannot be encoded; others take their places.
+    /// Finds the demonstrations that cannot be encoded; others take their places. False when `stop` came first.
     private func bar(
-        _ barred: inout [PathBytes: String], from draw: DemonstrationDraw, _ condition: Condition,
-        _ model: inout QuestionRun
-    ) throws {
-        guard condition.shots > 0 else { return }
+        _ barred: inout [PathBytes: String], _ condition: Condition, _ model: inout QuestionRun,
+        _ stop: StopRequest
+    ) throws -> Bool {
+        guard condition.shots > 0 else { return true }
+        let draw = DemonstrationDraw(pool, seed: condition.seed ?? 0)
         while true {
-            var isNew = false
-            var wanted: Set<PathBytes> = []
             let out = Set(barred.keys)
-            for item in items {
-                let list = draw.demonstrations(condition.shots, for: item.path, barred: out)
-                guard list.count == condition.shots else {
-                    throw PipelineError.request(
-                        found:
-                            "\(list.count) demonstrations for \(item.path.shown), since \(barred.count) clips of the pool cannot be used: "
-                            + barred.prefix(3).map { "\($0.key.shown): \($0.value)" }
-                            .joined(separator: "; "),
-                        expected: "\(condition.shots)")
+            var wanted: Set<PathBytes> = []
+            if condition.policy == .rices {
+                wanted = Set(pool.map(\.path)).subtracting(out)
+                let counts = pool.reduce(into: [PathBytes: Int]()) { $0[$1.path, default: 0] += 1 }
+                let usable = pool.count { !out.contains($0.path) }
+                for item in items {
+                    let own = out.contains(item.path) ? 0 : counts[item.path] ?? 0
+                    try require(usable - own, condition, for: item, barred)
                 }
-                wanted.formUnion(list.map(\.path))
+            } else {
+                for item in items {
+                    let list = draw.demonstrations(condition.shots, for: item.path, barred: out)
+                    try require(list.count, condition, for: item, barred)
+                    wanted.formUnion(list.map(\.path))
+                }
             }
-            for path in wanted.sorted() where barred[path] == nil {
-                guard let failure = try model.prepare(demonstration: path) else { continue }
+            guard let failures = try model.prepare(demonstrations: wanted.sorted(), stop: stop)
+            else { return false }
+            for (path, failure) in failures {
                 barred[path] = "\(failure.code.rawValue): \(failure.message)"
-                isNew = true
             }
-            if !isNew { return }
+            if failures.isEmpty { return true }
         }
+    }
+
+    /// Throws `request` when only `count` demonstrations are left for `item`.
+    private func require(
+        _ count: Int, _ condition: Condition, for item: LocatedItem, _ barred: [PathBytes: String]
+    ) throws(PipelineError) {
+        guard count < condition.shots else { return }
+        throw .request(
+            found:
+                "\(count) demonstrations for \(item.path.shown), since \(barred.count) clips of the pool cannot be used: "
+                + barred.sorted { $0.key < $1.key }.prefix(3)
+                .map { "\($0.key.shown): \($0.value)" }.joined(separator: "; "),
+            expected: "\(condition.shots)")
     }
 
     /// Questions whose video was among their own demonstrations after all, in a file of another name.
@@ -199,6 +231,8 @@ package struct SetEvaluation {
         _ plan: ConditionPlan, _ records: [FileQuestion: AnnotationRecord],
         _ contents: [PathBytes: String]
     ) -> Int {
+        // What is retrieved is never the same content.
+        guard plan.pipeline.retrieval == nil else { return 0 }
         let clips = plan.pipeline.tasks.map { task in
             Set(
                 plan.pipeline.demonstrations(for: task).compactMap {
@@ -241,29 +275,6 @@ package struct SetEvaluation {
                 / Double(answers.count) * Double(counts[choice])
         }
         return Prediction(choices: choices, likelihoods: likelihoods)
-    }
-
-    /// The mean over seeds of every metric at every number of shots, with an interval over items: those drawn are the same for all seeds.
-    private func figures(_ results: [ConditionResult], _ scores: [SetScores]) -> [ScoreFigure] {
-        var figures: [ScoreFigure] = []
-        for shots in settings.shots {
-            let places = results.indices.filter { results[$0].shots == shots }
-            for metric in places.first.map({ scores[$0].metrics }) ?? [] {
-                func mean(_ drawn: [Int]) -> Double? {
-                    let values = places.compactMap { scores[$0].score(metric, of: drawn) }
-                    return values.count == places.count
-                        ? values.reduce(0, +) / Double(values.count) : nil
-                }
-                guard let value = mean(Array(items.indices)) else { continue }
-                let interval = settings.bootstrap.interval(count: items.count, score: mean)
-                figures.append(
-                    ScoreFigure(
-                        metric: metric, shots: shots, mean: value,
-                        low: interval?.lowerBound ?? value, high: interval?.upperBound ?? value,
-                        seeds: places.compactMap { results[$0].scores[metric.rawValue] }))
-            }
-        }
-        return figures
     }
 }
 

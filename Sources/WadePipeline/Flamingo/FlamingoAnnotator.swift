@@ -48,9 +48,8 @@ package struct FlamingoAnnotator: Sendable {
                     clips: demonstrations.compactMap { $0.clip.flatMap { clips[$0] } },
                     retrieval: retrieval)
                 retrieved[task.id] = try RetrievedPrompts(
-                    task, pool, confidence: pipeline.confidence,
-                    prefixes: prefixes, stage: stage,
-                    media: { [model] in model.media([$0]) })
+                    task, pool, confidence: pipeline.confidence, prefixes: prefixes
+                ).calibrated(by: stage, media: { [model] in model.media([$0]) })
                 continue
             }
             prompts[task.id] = try TaskPrompts(

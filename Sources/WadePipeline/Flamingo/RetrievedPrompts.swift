@@ -43,17 +43,22 @@ struct RetrievedPrompts: Sendable {
     /// How probable it is that an answer is right; nil when nobody asks.
     private var calibration: Calibration?
 
-    /// The prompts of `task` out of `pool`; states of the language model are kept in `prefixes`. Where `confidence` wants a
-    /// probability, each member of the pool is answered behind those that it would get as a query.
+    /// The prompts of `task` out of `pool`; states of the language model are kept in `prefixes`.
     init(
         _ task: AnnotationTask, _ pool: DemonstrationPool, confidence: Confidence,
-        prefixes: SharedPrefixes, stage: AnswerStage, media: (Tensor) -> Media
-    ) throws {
+        prefixes: SharedPrefixes
+    ) {
         self.task = task
         self.pool = pool
         self.confidence = confidence
         self.prefixes = prefixes
-        guard confidence.isCalibrated else { return }
+    }
+
+    /// The same with what a probability takes, where the confidence wants one: each member of the pool is answered behind those that it
+    /// would get as a query.
+    func calibrated(by stage: AnswerStage, media: (Tensor) -> Media) throws -> RetrievedPrompts {
+        guard confidence.isCalibrated else { return self }
+        var calibrated = self
         var examples: [Calibration.Example] = []
         for (left, clip) in zip(pool.demonstrations, pool.clips) {
             guard let truth = left.answers[task.id] else { continue }
@@ -66,7 +71,8 @@ struct RetrievedPrompts: Sendable {
                     confidence: answered.confidence,
                     isRight: task.isSame(task.answer(in: answered.answer.raw), truth)))
         }
-        calibration = Calibration(examples)
+        calibrated.calibration = Calibration(examples)
+        return calibrated
     }
 
     /// The prompts for a clip, and the demonstrations in them.

@@ -88,10 +88,12 @@ package struct Recipe: Sendable, Equatable {
             ? (pipeline.shots == nil ? .none : .shots) : retrieval == nil ? .fixed : .rices
     }
 
-    /// The content hashes of all demonstrations' files; throws `file` when one cannot be read.
-    package static func contents(of pipeline: Pipeline) throws(PipelineError) -> [PathBytes: String]
-    {
-        var contents: [PathBytes: String] = [:]
+    /// The content hashes of all demonstrations' files, of which those in `known` are not read again; throws `file` when one cannot be
+    /// read.
+    package static func contents(
+        of pipeline: Pipeline, known: [PathBytes: String] = [:]
+    ) throws(PipelineError) -> [PathBytes: String] {
+        var contents = known
         for clip in pipeline.demonstrations.compactMap(\.clip) where contents[clip] == nil {
             do {
                 contents[clip] = try ContentIdentity.read(clip, known: { _ in nil }).text

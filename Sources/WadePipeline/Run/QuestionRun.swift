@@ -29,6 +29,8 @@ package struct QuestionRun {
         let annotator: FlamingoAnnotator
         let tokenizer: Tokenizer
         let prompts: SharedPrompts
+        /// What is kept of prompts whose demonstrations are chosen for each clip.
+        let prefixes: SharedPrefixes
     }
 
     private let base: Pipeline
@@ -40,14 +42,19 @@ package struct QuestionRun {
     private let decoders: DecoderPool
     private let cache: CacheFolder?
     private var loaded: Loaded?
+    /// The clips of the demonstrations that were prepared.
+    private var clips: [PathBytes: DemonstrationClip] = [:]
+    /// Why the others cannot be had that were to be.
+    private var failures: [PathBytes: ClipFailure] = [:]
     /// The content of every demonstration's clip that was prepared, as records have it.
-    package private(set) var contents: [PathBytes: String] = [:]
+    package var contents: [PathBytes: String] { clips.mapValues(\.contentID) }
 
     /// A run by the model of `pipeline` with its sampling and decoding; its demonstrations and what it wants to know of confidence
     /// are left out. Throws when there is no such model.
     package init(_ pipeline: Pipeline, settings: RunSettings) throws {
         var base = pipeline
         base.demonstrations = []
+        base.retrieval = nil
         base.confidence = Confidence()
         self.base = base
         self.settings = settings
@@ -78,7 +85,8 @@ package struct QuestionRun {
             bundle: bundle, pipeline: base, decoders: decoders, cache: kept)
         let loaded = Loaded(
             annotator: annotator, tokenizer: tokenizer,
-            prompts: SharedPrompts(annotator.model, tokenizer, limit: Self.keptPrompts))
+            prompts: SharedPrompts(annotator.model, tokenizer, limit: Self.keptPrompts),
+            prefixes: SharedPrefixes(annotator.model, tokenizer))
         self.loaded = loaded
         return loaded
     }
@@ -89,22 +97,45 @@ package struct QuestionRun {
         return choices.map { tokenizer.encode($0, applyingTemplate: false).count }
     }
 
-    /// Encodes the clip of a demonstration, so that pipelines may have it; why it cannot be had, nil when all is well.
-    package mutating func prepare(demonstration path: PathBytes) throws -> ClipFailure? {
+    /// Encodes and embeds the clips at `paths` that were not tried before, several at once, so that pipelines may have them as
+    /// demonstrations. Gives why some cannot be had; nil when `stop` came first.
+    package mutating func prepare(demonstrations paths: [PathBytes], stop: StopRequest) throws
+        -> [PathBytes: ClipFailure]?
+    {
         let loaded = try load()
-        guard !loaded.prompts.knows(path) else { return nil }
-        do throws(ClipFailure) {
-            let identity = try ContentIdentity.read(
-                path, known: { _ in nil }, seconds: settings.fileTimeout)
-            let source = ClipSource(path: path, relativePath: path, identity: identity)
-            let clip = try loaded.annotator.annotator.encode(source, nil).get()
-            loaded.prompts.add(clip.tokens, of: path)
-            contents[path] = identity.text
-            return nil
-        } catch {
-            if error.isFaultOfSystem { throw PipelineError.system(error.message) }
-            return error
+        let encode = loaded.annotator.annotator.encode
+        let pool = WorkerPool<PathBytes, (PathBytes, Result<DemonstrationClip, ClipFailure>)>(
+            workers: settings.workers, inFlight: 2 * settings.workers
+        ) { [settings] path in
+            (
+                path,
+                Result { () throws(ClipFailure) in
+                    let identity = try ContentIdentity.read(
+                        path, known: { _ in nil }, seconds: settings.fileTimeout)
+                    let source = ClipSource(path: path, relativePath: path, identity: identity)
+                    let clip = try encode(source, nil).get()
+                    return DemonstrationClip(
+                        tokens: clip.tokens, framesDigest: clip.frames.digest,
+                        embedding: clip.embedding, contentID: identity.text)
+                }
+            )
         }
+        var met: Set<PathBytes> = []
+        var rest = paths.filter {
+            clips[$0] == nil && failures[$0] == nil && met.insert($0).inserted
+        }.makeIterator()
+        while let (path, result) = pool.next(from: { stop.reason == nil ? rest.next() : nil }) {
+            switch result {
+            case .success(let clip):
+                loaded.prompts.add(clip.tokens, of: path)
+                clips[path] = clip
+            case .failure(let failure):
+                if failure.isFaultOfSystem { throw PipelineError.system(failure.message) }
+                failures[path] = failure
+            }
+        }
+        let isWhole = paths.allSatisfy { clips[$0] != nil || failures[$0] != nil }
+        return isWhole ? failures.filter { paths.contains($0.key) } : nil
     }
 
     /// Asks `questions` about their files, as far as `output` does not hold the answers yet, appends the records to it, in a folder that is made when missing, and gives the
@@ -127,7 +158,8 @@ package struct QuestionRun {
         }
         var plan = try RunPlan(
             pipeline: pipeline, model: identity,
-            findings: try ClipFinder.find(paths, output: output), settings: settings)
+            findings: try ClipFinder.find(paths, output: output), settings: settings,
+            contents: contents)
         plan.asked = asked
         try ledger.cutTornLine(of: output)
         let run = AnnotationRun<Tensor>(
@@ -148,12 +180,14 @@ package struct QuestionRun {
         let model = loaded.annotator.model
         let stages = try AnswerStages(model, loaded.tokenizer, pipeline)
         let engine = loaded.annotator.arithmetic.engine
+        let prompts = QuestionPrompts(
+            pipeline: pipeline, shared: loaded.prompts, prefixes: loaded.prefixes, clips: clips)
         return Annotator(
             batch: 1, encode: loaded.annotator.annotator.encode,
             answer: { questions in
                 questions.map { question in
                     engine.useThreads(1)
-                    return answer(question, pipeline, loaded.prompts, stages, model)
+                    return answer(question, prompts, stages, model)
                 }
             })
     }
@@ -179,19 +213,54 @@ package struct QuestionRun {
     }
 }
 
+/// The prompt of each question: one that many share, or one of the demonstrations nearest to its clip.
+private struct QuestionPrompts: Sendable {
+    let pipeline: Pipeline
+    let shared: SharedPrompts
+    let prefixes: SharedPrefixes
+    let clips: [PathBytes: DemonstrationClip]
+
+    /// What stands before `question`; with the demonstrations and whether they are too few, where they were chosen for its clip.
+    func read(_ question: ClipQuestion<Tensor>) throws -> (
+        prompt: ReadPrompt, retrieved: [RetrievedDemonstration]?, isShort: Bool
+    ) {
+        guard let retrieval = pipeline.retrieval else {
+            return (try shared.read(Prompt(pipeline, task: question.task)), nil, false)
+        }
+        let demonstrations = pipeline.demonstrations(for: question.task)
+        let pool = DemonstrationPool(
+            demonstrations: demonstrations,
+            clips: try demonstrations.map { demonstration in
+                guard let path = demonstration.clip, let clip = clips[path] else {
+                    throw PipelineError.file(
+                        path: demonstration.clip?.shown ?? demonstration.id.shownShort,
+                        action: "use the demonstration", reason: "its clip was not encoded")
+                }
+                return clip
+            }, retrieval: retrieval)
+        let prompts = RetrievedPrompts(
+            question.task, pool, confidence: Confidence(), prefixes: prefixes)
+        let (chosen, nearest) = try prompts.prompts(
+            to: question.embedding, contentID: question.contentID)
+        return (chosen.prompt, nearest, prompts.isShort(nearest.count))
+    }
+}
+
 /// The answer to one question of a run.
 private func answer(
-    _ question: ClipQuestion<Tensor>, _ pipeline: Pipeline, _ prompts: SharedPrompts,
-    _ stages: AnswerStages, _ model: Flamingo
+    _ question: ClipQuestion<Tensor>, _ prompts: QuestionPrompts, _ stages: AnswerStages,
+    _ model: Flamingo
 ) -> Result<ClipAnswer, ClipFailure> {
     let clock = ContinuousClock()
     let start = clock.now
     do {
-        let prompt = try prompts.read(Prompt(pipeline, task: question.task))
+        let (prompt, retrieved, isShort) = try prompts.read(question)
         let read = clock.now
         var answer = try stages.answer(
             question.task, behind: prompt, about: model.media([question.tokens]),
             framesDigest: question.framesDigest)
+        answer.retrieved = retrieved
+        if isShort { answer.flags.append(.demosMissing) }
         answer.prefillMilliseconds = (read - start).wholeMilliseconds
         answer.generateMilliseconds = (clock.now - read).wholeMilliseconds
         return .success(answer)

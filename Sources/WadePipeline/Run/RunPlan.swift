@@ -84,15 +84,17 @@ package struct RunPlan: Sendable {
     /// Where every file is that this run knows.
     let paths: Set<UInt64>
 
-    /// The plan to let `model` answer the pipeline's tasks about `findings`; throws when a demonstration cannot be read.
+    /// The plan to let `model` answer the pipeline's tasks about `findings`; throws when a demonstration cannot be read. `contents` are
+    /// those of demonstrations' files that are known.
     package init(
-        pipeline: Pipeline, model: ModelIdentity, findings: Findings, settings: RunSettings
+        pipeline: Pipeline, model: ModelIdentity, findings: Findings, settings: RunSettings,
+        contents known: [PathBytes: String] = [:]
     ) throws(PipelineError) {
         self.pipeline = pipeline
         self.model = model
         self.findings = findings
         self.settings = settings
-        let contents = try Recipe.contents(of: pipeline)
+        let contents = try Recipe.contents(of: pipeline, known: known)
         var recipes: [Recipe] = []
         for task in pipeline.tasks {
             recipes.append(
