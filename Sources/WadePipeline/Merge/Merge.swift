@@ -17,6 +17,8 @@ package struct Merge {
         let files: [PathBytes]
         /// Task and recipe ids in the order of the pipeline.
         let tasks: [(id: String, recipe: String)]
+        /// Whether an answer to the task numbered `task` stands behind other shots than its video has now; nil where no shots do.
+        var isOutdated: ((_ line: LedgerLine, _ task: Int) -> Bool)?
     }
 
     private let output: PathBytes
@@ -157,6 +159,7 @@ package struct Merge {
     private mutating func write() throws {
         let order = MergeOrder(index, expected)
         var coverage = MergeCoverage(index, expected)
+        var outdated = 0
         let temporary = PathBytes(bytes: output.bytes + Array(".merging".utf8))
         do {
             var file = try ReplacementFile(of: output, by: temporary)
@@ -165,8 +168,10 @@ package struct Merge {
                 let entry = index.entries[number]
                 coverage.count(entry)
                 let isFirst = !entry.hasContent || answered.insert(entry.original).inserted
-                try file.append(try line(entry, isCopy: !isFirst))
+                let bytes = try line(entry, isCopy: !isFirst)
+                try file.append(bytes)
                 try file.append([0x0A])
+                if let task = coverage.task(of: entry), isOutdated(bytes, task) { outdated += 1 }
                 report.lines += 1
                 if entry.isError { report.failures += 1 }
             }
@@ -177,6 +182,19 @@ package struct Merge {
         }
         (report.missing, report.missingCount) = coverage.missing(index)
         report.complaints += order.complaints(index)
+        if outdated > 0 {
+            report.complaints.append(
+                "\(outdated) \(outdated == 1 ? "answer stands" : "answers stand") behind shots that have changed since; annotate makes \(outdated == 1 ? "it" : "them") anew"
+            )
+        }
+    }
+
+    /// Whether the record on the line of `bytes` is to be made anew, since the shots of its video are others now.
+    private func isOutdated(_ bytes: [UInt8], _ task: Int) -> Bool {
+        guard let isOutdated = expected?.isOutdated else { return false }
+        return unsafe bytes.withUnsafeBufferPointer { buffer in
+            LedgerLine(unsafe LineScan(buffer)).map { isOutdated($0, task) } ?? false
+        }
     }
 
     /// The line of `entry` with its number in the merged output, as an original or as a copy.

@@ -106,9 +106,12 @@ struct MergeCoverage {
         Int64(one) << 32 | Int64(other)
     }
 
+    /// The place in the pipeline of the task that `entry` is of, if that is what the pipeline asks now.
+    func task(of entry: MergeIndex.Entry) -> Int? { places[Self.pair(entry.task, entry.recipe)] }
+
     /// Notes a record of the merged output.
     mutating func count(_ entry: MergeIndex.Entry) {
-        guard let place = places[Self.pair(entry.task, entry.recipe)] else { return }
+        guard let place = task(of: entry) else { return }
         let key = Self.pair(entry.path, Int32(place))
         let old = counts[key] ?? (0, .max)
         // A file whose content has changed has records of both; the new ones are whole if they are as many as they say.
@@ -146,10 +149,16 @@ extension AnnotationJob {
         let plan = try RunPlan(
             pipeline: pipeline, model: try location.identity(), findings: findings,
             settings: RunSettings(workers: 1))
-        return try Merge.run(
-            output,
-            expected: Merge.Expected(
-                files: findings.files.map(\.relativePath),
-                tasks: zip(pipeline.tasks, plan.recipes).map { ($0.id, $1.id) }))
+        var expected = Merge.Expected(
+            files: findings.files.map(\.relativePath),
+            tasks: zip(pipeline.tasks, plan.recipes).map { ($0.id, $1.id) })
+        if plan.shots != nil {
+            expected.isOutdated = { line, task in
+                guard line.content != .none else { return false }
+                let set = plan.setID(line.content.bytes, task: task)
+                return line.set != PathIdentity.hash(Array(set.utf8))
+            }
+        }
+        return try Merge.run(output, expected: expected)
     }
 }
