@@ -182,13 +182,12 @@ package struct QuestionRun {
         let engine = loaded.annotator.arithmetic.engine
         let prompts = QuestionPrompts(
             pipeline: pipeline, shared: loaded.prompts, prefixes: loaded.prefixes, clips: clips)
+        let batch = settings.batch
         return Annotator(
-            batch: 1, encode: loaded.annotator.annotator.encode,
+            batch: batch, encode: loaded.annotator.annotator.encode,
             answer: { questions in
-                questions.map { question in
-                    engine.useThreads(1)
-                    return answer(question, prompts, stages, model)
-                }
+                engine.useThreads(1)
+                return answers(questions, prompts, stages, model, batch: batch)
             })
     }
 
@@ -220,12 +219,18 @@ private struct QuestionPrompts: Sendable {
     let prefixes: SharedPrefixes
     let clips: [PathBytes: DemonstrationClip]
 
-    /// What stands before `question`; with the demonstrations and whether they are too few, where they were chosen for its clip.
-    func read(_ question: ClipQuestion<Tensor>) throws -> (
-        prompt: ReadPrompt, retrieved: [RetrievedDemonstration]?, isShort: Bool
-    ) {
+    /// What stands before a question.
+    struct Chosen {
+        let prompt: ReadPrompt
+        /// The demonstrations, where they were chosen for the question's clip, and whether there were too few.
+        var retrieved: [RetrievedDemonstration]?
+        var isShort = false
+    }
+
+    /// What stands before `question`.
+    func read(_ question: ClipQuestion<Tensor>) throws -> Chosen {
         guard let retrieval = pipeline.retrieval else {
-            return (try shared.read(Prompt(pipeline, task: question.task)), nil, false)
+            return Chosen(prompt: try shared.read(Prompt(pipeline, task: question.task)))
         }
         let demonstrations = pipeline.demonstrations(for: question.task)
         let pool = DemonstrationPool(
@@ -242,33 +247,49 @@ private struct QuestionPrompts: Sendable {
             question.task, pool, confidence: Confidence(), prefixes: prefixes)
         let (chosen, nearest) = try prompts.prompts(
             to: question.embedding, contentID: question.contentID)
-        return (chosen.prompt, nearest, prompts.isShort(nearest.count))
+        return Chosen(
+            prompt: chosen.prompt, retrieved: nearest, isShort: prompts.isShort(nearest.count))
     }
 }
 
-/// The answer to one question of a run.
-private func answer(
-    _ question: ClipQuestion<Tensor>, _ prompts: QuestionPrompts, _ stages: AnswerStages,
-    _ model: Flamingo
-) -> Result<ClipAnswer, ClipFailure> {
+/// The answers to some questions of a run, `batch` of which are read and generated at once; one that fails costs only itself.
+private func answers(
+    _ questions: [ClipQuestion<Tensor>], _ prompts: QuestionPrompts, _ stages: AnswerStages,
+    _ model: Flamingo, batch: Int
+) -> [Result<ClipAnswer, ClipFailure>] {
     let clock = ContinuousClock()
     let start = clock.now
-    do {
-        let (prompt, retrieved, isShort) = try prompts.read(question)
-        let read = clock.now
-        var answer = try stages.answer(
-            question.task, behind: prompt, about: model.media([question.tokens]),
-            framesDigest: question.framesDigest)
-        answer.retrieved = retrieved
-        if isShort { answer.flags.append(.demosMissing) }
-        answer.prefillMilliseconds = (read - start).wholeMilliseconds
-        answer.generateMilliseconds = (clock.now - read).wholeMilliseconds
-        return .success(answer)
-    } catch let failure as ClipFailure {
-        return .failure(failure)
-    } catch {
-        return .failure(
-            ClipFailure(code: .generationFailed, stage: .generate, message: "\(error)"))
+    let shelf = MediaShelf(model)
+    var asks: [AnswerStage.Ask] = []
+    var places: [Result<(QuestionPrompts.Chosen, place: Int), any Error>] = []
+    for question in questions {
+        places.append(
+            Result {
+                let chosen = try prompts.read(question)
+                asks.append(stages.ask(question, behind: chosen.prompt, shelf))
+                return (chosen, asks.count - 1)
+            })
+    }
+    let read = clock.now
+    let answered = stages.answers(asks, batch: batch)
+    // What all took together is shared out among them.
+    let prefill = (read - start).wholeMilliseconds / max(questions.count, 1)
+    let generate = (clock.now - read).wholeMilliseconds / max(questions.count, 1)
+    return places.map { place in
+        do {
+            let (chosen, place) = try place.get()
+            var answer = try answered[place].get().answer
+            answer.retrieved = chosen.retrieved
+            if chosen.isShort { answer.flags.append(.demosMissing) }
+            answer.prefillMilliseconds = prefill
+            answer.generateMilliseconds = generate
+            return .success(answer)
+        } catch let failure as ClipFailure {
+            return .failure(failure)
+        } catch {
+            return .failure(
+                ClipFailure(code: .generationFailed, stage: .generate, message: "\(error)"))
+        }
     }
 }
 
@@ -296,13 +317,21 @@ private struct AnswerStages: Sendable {
         stage = try AnswerStage(model, tokenizer, kinds)
     }
 
-    func answer(
-        _ task: AnnotationTask, behind prompt: ReadPrompt, about media: Media, framesDigest: String
-    ) throws -> ClipAnswer {
-        var kind = task
-        kind.id = ids[task.choices] ?? task.id
-        return try stage.answer(
-            kind, behind: prompt, about: media, framesDigest: framesDigest
-        ).answer
+    /// `question` behind `prompt`; `shelf` has what is kept of its clip.
+    func ask(_ question: ClipQuestion<Tensor>, behind prompt: ReadPrompt, _ shelf: MediaShelf)
+        -> AnswerStage.Ask
+    {
+        var kind = question.task
+        kind.id = ids[kind.choices] ?? kind.id
+        return AnswerStage.Ask(
+            task: kind, prompt: prompt, media: { shelf.media(question.tokens) },
+            framesDigest: question.framesDigest)
+    }
+
+    /// One result for every one of `asks`.
+    func answers(_ asks: [AnswerStage.Ask], batch: Int) -> [Result<
+        AnswerStage.Answered, any Error
+    >] {
+        stage.answers(asks, batch: batch)
     }
 }
