@@ -163,7 +163,7 @@ struct ShotRunTests {
         let before = try lines(wade, "out.jsonl")
         try makeFilm(wade, "in/d.y4m", [70, 10])
         let plan = "cd \"$1\"; \"$0\" plan in -p video.yaml -o out.jsonl"
-        #expect(try wade.shell(plan + " --summary").output.hasPrefix("1 todo, 3 done; "))
+        #expect(try wade.shell(plan + " --summary").output == "3 done, 1 deferred\n")
         let waiting = try run(wade, "video.yaml", "out.jsonl", "--cache cache --verbose")
         #expect(waiting.code == 0 && waiting.errors.contains("1 deferred"), "\(waiting.errors)")
         #expect(try lines(wade, "out.jsonl").count == 6)
@@ -174,7 +174,8 @@ struct ShotRunTests {
             .replacing(/"text":"[^"]*"/, with: "\"text\":\"something else\"")
             .replacing(/"seq":\d+/, with: "\"seq\":99")
         try wade.write(shots + changed + "\n", to: "shots.jsonl")
-        #expect(try wade.shell(plan + " --summary").output.hasPrefix("2 todo, 2 done; "))
+        #expect(
+            try wade.shell(plan + " --summary").output.hasPrefix("1 todo, 2 done, 1 deferred; "))
         #expect(try run(wade, "video.yaml", "out.jsonl", "--cache cache").code == 0)
         let after = try lines(wade, "out.jsonl")
         #expect(after.dropFirst(6).map(\.video.path) == ["b.y4m", "b.y4m"])

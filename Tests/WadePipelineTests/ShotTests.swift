@@ -190,6 +190,36 @@ struct ShotTests {
         #expect(none.complaints == [], "nothing waits")
     }
 
+    @Test(
+        "the first pass tells the contents of files that have not changed: the second reads none of them, and plan knows"
+    )
+    func contents() throws {
+        let folder = try make(["a.mp4": "cat dog", "b.mp4": "fish"])
+        try pass(folder, Self.first, "shots.jsonl")
+        folder.write("bird", to: "in/c.mp4")
+        let second = Self.second(folder("shots.jsonl"))
+        let plan = try RunPlan(
+            pipeline: second,
+            model: ModelIdentity(name: "fake", weightsSHA256: "00", numericsVersion: "1"),
+            findings: try ClipFinder.find([folder("in")]), settings: RunSettings(workers: 1))
+        let forecast = RunForecast(plan: plan, ledger: Ledger(), estimate: nil)
+        #expect(forecast.lines.map(\.state) == [.todo, .todo, .deferred])
+        #expect(forecast.lines[2].reason.contains("not in the output of the earlier pass"))
+        let known = try plan.findings.files.map { file in
+            plan.content(
+                of: file, try FileStatus.of(file.path, followingLinks: true), Ledger())
+        }
+        let contents = try records(folder("shots.jsonl")).map(\.video.contentID)
+        #expect(
+            known.map { $0.map { "sha256:" + Hexadecimal.text($0) } } == [
+                contents.first, contents.last, nil,
+            ])
+        // Another size or time is another file until it is read.
+        folder.write("cat dog wolf", to: "in/a.mp4")
+        let status = try FileStatus.of(folder("in/a.mp4"), followingLinks: true)
+        #expect(plan.content(of: plan.findings.files[0], status, Ledger()) == nil)
+    }
+
     @Test("only the meant task's lines count, however its id is spelled")
     func taskNames() throws {
         let folder = try TemporaryFolder()

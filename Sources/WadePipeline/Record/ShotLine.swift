@@ -15,6 +15,8 @@ struct ShotLine {
     /// Whether it is about the task that is meant; another one's id is in `otherTask`.
     private(set) var isOfTask = false
     private(set) var otherTask = ""
+    /// Hash of the file's path, size and time of last change, as `PathIdentity` computes it; 0 for another task.
+    private(set) var place: UInt64 = 0
     /// Whether there is an answer that says something.
     private(set) var isAnswer = false
     /// Whether the line takes a record back.
@@ -50,6 +52,7 @@ struct ShotLine {
         var parts: [Range<Int>] = []
         var text = Self.none
         var id = Self.none
+        var file = File()
         var isGood = false
         guard scan.accept(0x7B) else { return nil }
         while let name = scan.name() {
@@ -100,7 +103,7 @@ struct ShotLine {
                 parts.append(start..<scan.position)
                 seen += 1
             } else if scan.equals(name, "video") {
-                readVideo(&scan)
+                readVideo(&scan, &file)
                 seen += 1
             } else {
                 scan.skipValue()
@@ -116,6 +119,8 @@ struct ShotLine {
             return
         }
         isAnswer = isGood && !text.isEmpty
+        place = PathIdentity(scan, path: file.path, escaped: file.escaped)
+            .placeHash(bytes: file.bytes) { scan.hash(file.modified, into: &$0) }
         let hash = Hexadecimal.sha256(parts.map { scan.bytes(at: $0) })
         digest = hash.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
@@ -132,12 +137,27 @@ struct ShotLine {
         }
     }
 
-    private mutating func readVideo(_ scan: inout LineScan) {
+    /// Where the line tells of the file.
+    private struct File {
+        var path = ShotLine.none, escaped = ShotLine.none, modified = ShotLine.none
+        var bytes = 0
+    }
+
+    private mutating func readVideo(_ scan: inout LineScan, _ file: inout File) {
         scan.members { name, scan in
-            guard scan.equals(name, "content_id"), let text = scan.string() else {
-                return scan.skipValue()
+            if scan.equals(name, "bytes"), let count = scan.integer() {
+                file.bytes = count
+            } else if scan.equals(name, "content_id"), let text = scan.string() {
+                content = text.count == 71 ? scan.key(text.dropFirst(7)) ?? .none : .none
+            } else if scan.equals(name, "mtime"), let text = scan.string() {
+                file.modified = text
+            } else if scan.equals(name, "path"), let text = scan.string() {
+                file.path = text
+            } else if scan.equals(name, "path_bytes_b64"), let text = scan.string() {
+                file.escaped = text
+            } else {
+                scan.skipValue()
             }
-            content = text.count == 71 ? scan.key(text.dropFirst(7)) ?? .none : .none
         }
     }
 }

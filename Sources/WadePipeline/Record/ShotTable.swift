@@ -50,6 +50,8 @@ package final class ShotTable: Sendable {
     private let file: OpenFile
     /// By content, then by position.
     private let places: [Place]
+    /// The contents of files by path, size and time, as `PathIdentity` hashes them.
+    private let contents: [UInt64: LedgerKey]
 
     /// Reads the file of `source`; a last line without its end is not there yet. Throws `file` when the file is missing, `pipeline` with
     /// the number of the first line that is no record, and `request` when no line is about the task.
@@ -79,6 +81,7 @@ package final class ShotTable: Sendable {
             throw .pipeline(
                 place: "\(path.shown):\(line): \(field)", found: found, expected: expected)
         }
+        contents = found.contents
         guard !found.hasTask, !found.others.isEmpty else {
             places = found.current()
             return
@@ -93,6 +96,7 @@ package final class ShotTable: Sendable {
     private struct Found {
         let task: String
         var places: [Place] = []
+        var contents: [UInt64: LedgerKey] = [:]
         var lines = 0
         var hasTask = false
         var others: [String] = []
@@ -117,6 +121,7 @@ package final class ShotTable: Sendable {
                     latest = (line.sequence, line.recipe)
                 }
                 guard line.content != .none else { return }
+                contents[line.place] = line.content
                 places.append(
                     Place(
                         content: line.content.words.0, recipe: line.recipe, digest: line.digest,
@@ -142,6 +147,12 @@ package final class ShotTable: Sendable {
             }
             return kept.filter { !$0.isRemoved }
         }
+    }
+
+    /// The hash of the content that the file at `path` had for the earlier pass when it had this size and time; nil when no line says.
+    func content(of path: PathBytes, status: FileStatus) -> [UInt8]? {
+        let identity = PathIdentity(path, modified: status.modified)
+        return contents[identity.placeHash(bytes: status.size)]?.bytes
     }
 
     /// Whether there is anything about the shots of the file with `content`.

@@ -43,7 +43,7 @@ struct FileIntake: Sendable {
         if let failure = file.failure {
             return IntakenFile(file: file, outcome: .failed(failure, nil))
         }
-        let isKnown = { ledger.content(of: file.relativePath, status: $0) != nil }
+        let isKnown = { plan.content(of: file, $0, ledger) != nil }
         let gate = SettledGate(minimumAge: plan.settings.minimumAge)
         if !file.isArgument, !gate.isSettled(file.path, stop: stop, isKnown: isKnown) {
             return IntakenFile(file: file, outcome: .deferred)
@@ -51,7 +51,7 @@ struct FileIntake: Sendable {
         if isParked(file) { return IntakenFile(file: file, outcome: .parked) }
         do {
             let identity = try ContentIdentity.read(
-                file.path, known: { ledger.content(of: file.relativePath, status: $0) },
+                file.path, known: { plan.content(of: file, $0, ledger) },
                 seconds: plan.settings.fileTimeout, stop: stop)
             if plan.isWaitingForShots(identity.digest) {
                 let hasSome = plan.shots?.holdsSome(of: identity.digest) ?? false
@@ -132,6 +132,13 @@ extension RunPlan {
             content: content, index: index, boundary: pipeline.segmentation.boundary.rawValue,
             task: pipeline.tasks[task].id, recipe: recipes[task].id, copy: copy
         ).key
+    }
+
+    /// The hash of the content that `file` had when it had this size and time: as the output says, or the earlier pass over its shots, so
+    /// that a second pass need not read a folder again. Nil when neither does.
+    func content(of file: FoundFile, _ status: FileStatus, _ ledger: Ledger) -> [UInt8]? {
+        ledger.content(of: file.relativePath, status: status)
+            ?? shots?.content(of: file.relativePath, status: status)
     }
 
     /// Whether the file with `content` has to wait until the earlier pass has answered about its shots.

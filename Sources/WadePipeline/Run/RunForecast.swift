@@ -68,7 +68,7 @@ package struct RunForecast: Sendable {
             return (.unreadable, "it has just gone")
         }
         let gate = SettledGate(minimumAge: plan.settings.minimumAge)
-        let isKnown = { ledger.content(of: file.relativePath, status: $0) != nil }
+        let isKnown = { plan.content(of: file, $0, ledger) != nil }
         if !file.isArgument,
             case .young(let age, let remaining, let isIncomplete, _) = gate.look(
                 at: file.path, isKnown: isKnown)
@@ -79,11 +79,17 @@ package struct RunForecast: Sendable {
                 "\(what) \(Self.seconds(age)) s ago; taken if it stays as it is for \(Self.seconds(remaining)) s more"
             )
         }
-        guard let content = ledger.content(of: file.relativePath, status: status) else {
+        guard let content = plan.content(of: file, status, ledger) else {
             if let unread = unreadState(of: file, status, plan, ledger) { return unread }
             if status.size == 0 || !isAllowed(file.path), isRecorded(unreadable: file, plan, ledger)
             {
                 return (.done, recordedReason)
+            }
+            guard plan.shots == nil else {
+                return (
+                    .deferred,
+                    "not in the output of the earlier pass under this path, size and time"
+                )
             }
             return (.todo, "not in the output under this path, size and time")
         }
