@@ -13,7 +13,8 @@ struct PlanCommand: ParsableCommand {
             Prints one line per file: what is to do, done, deferred or skipped, and why; then a sum and an estimate from the \
             latest run into the output, or before there is one from what `wade benchmark --model` has measured of the \
             pipeline's model on this machine. No video is opened: a file that is not in the output under its path, size and time counts as new, \
-            also when it has only been renamed; for a pipeline with `shots` it waits unless the earlier pass has it so. Whether the model fits into this machine's memory is said on standard error: when it does \
+            also when it has only been renamed; for a pipeline with `shots` it waits unless the earlier pass has it so. Whether the model \
+            fits into this machine's memory is said on standard error: when it does \
             not, or with --verbose. The options of `annotate` are taken and only those that decide about files count.
             """)
 
