@@ -138,10 +138,23 @@ struct ModelVerifyCommand: ParsableCommand {
         discussion: """
             DIR holds a published model together with the inputs and outputs of its original implementation (the layout of the \
             fixtures under Tests/Fixtures). Prints the worst difference of each expected tensor and exits 1 if one is beyond its tolerance.
+
+            With --precision every layer, however small, is of that precision: the import is quantised, and the bundle that comes of it is \
+            what runs. Rounded numbers are compared by their relative error (the root of the sum of squared differences over that of the \
+            expected values), and token ids are not compared. With --bundle a bundle that was made of the model before is read, in the \
+            precision that it is kept in.
+
+              wade model verify Tests/Fixtures/openflamingo-mpt/mpt1b-every2 --precision int8
             """)
 
     @Argument(help: "The folder to verify.")
     var directory: String
+
+    @Option(help: "\(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var precision: Precision?
+
+    @Option(help: "A bundle's name or folder, to be verified in place of a new import.")
+    var bundle: String?
 
     @Option(
         help:
@@ -150,8 +163,13 @@ struct ModelVerifyCommand: ParsableCommand {
     var engine = MatrixEngine.oneDNN
 
     func run() throws {
+        let bundle = try bundle.map { try ModelBundle(path: ModelLocation($0).folder) }
+        let stored = bundle?.configuration.storedPrecision
         let checks = try ModelVerification.run(
-            folder: directory, arithmetic: Arithmetic(engine: engine))
+            folder: directory,
+            arithmetic: Arithmetic(
+                engine: engine, precision: precision ?? stored ?? .float32, leastInt8Weights: 0),
+            bundle: bundle)
         for check in checks { try StandardOutput.line("\(check)") }
         let failed = checks.filter { !$0.passed }.count
         try StandardOutput.line(

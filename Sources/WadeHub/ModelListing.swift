@@ -29,8 +29,11 @@ package struct ModelListing: Sendable {
             let model = registry.models.first { $0.name == name }
             do {
                 let memory = try ModelMemory(bundle: folder)
+                let kept = memory.stored.map { ", \($0.precision)" } ?? ""
                 rows.append(
-                    [name, "yes"] + sizes(memory) + ["-", model?.about ?? PathBytes(folder).shown])
+                    [name, "yes" + kept] + sizes(memory) + [
+                        "-", model?.about ?? PathBytes(folder).shown,
+                    ])
             } catch {
                 rows.append(
                     [name, "damaged"] + precisions.map { _ in "-" } + ["-", "\(error)"])
@@ -49,9 +52,11 @@ package struct ModelListing: Sendable {
 
     /// The memory of the weights in each precision, marked where that is too much.
     private func sizes(_ model: ModelMemory) -> [String] {
-        ModelMemory.bits.map { precision, bits in
+        ModelMemory.bits.map { precision, _ in
+            // What has been rounded answers in its own precision.
+            if let stored = model.stored, stored.precision != precision { return "-" }
             let fits = memory.map { model.fits(in: precision, machine: $0) } ?? true
-            return ByteText.of(model.bytes(bits: bits)) + (fits ? "" : " *")
+            return ByteText.of(model.bytes(in: precision)) + (fits ? "" : " *")
         }
     }
 

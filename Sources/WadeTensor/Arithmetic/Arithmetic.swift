@@ -73,7 +73,7 @@ package struct Arithmetic: Sendable, Hashable {
     }
 
     /// The arithmetic of a model's layer with so many weights.
-    func ofLayer(weights: Int) -> Arithmetic {
+    package func ofLayer(weights: Int) -> Arithmetic {
         guard precision == .int8, weights < leastInt8Weights else { return self }
         return Arithmetic(engine: engine, precision: .bfloat16)
     }

@@ -67,6 +67,9 @@ package struct Weights: Sendable {
         self.shapesOnly = shapesOnly
     }
 
+    /// Whether tensors come with their values; not so where only names and shapes are checked.
+    package var holdValues: Bool { !shapesOnly }
+
     /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
     package subscript(scope: String) -> Weights {
         Weights(
