@@ -75,13 +75,13 @@ struct ModelQuantizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quantize",
         abstract:
-            "Write a bundle of lower precision: a quarter or half of the memory, at once ready, faster.",
+            "Write a bundle of lower precision: a half, a quarter or a seventh of the memory, at once ready.",
         discussion: """
-            Rounds the weights of all linear layers, int8 with one scale for each output or bfloat16, and packs them as this \
-            machine's processor multiplies them. Such a bundle is used like any other; its weights are mapped, not read, so that \
+            Rounds the weights of all linear layers, bfloat16, int8 with one scale for each output, or int4 with one for every 32 inputs of an \
+            output, and packs them as this machine's processor multiplies them; int4 is unpacked to bfloat16 for every product, for memory's sake, and leaves vision encoder and resampler in int8. Such a bundle is used like any other; its weights are mapped, not read, so that \
             a start takes no longer than the first answer. On a processor that wants them in another order they are packed anew \
             at every start; on one without such products they are multiplied in float32, in more memory. Answers are those of \
-            `--precision int8` or `bfloat16` with the original bundle, to the bit.
+            the same `--precision` with the original bundle, to the bit.
 
               wade model quantize openflamingo-3b --precision int8 --output openflamingo-3b-int8
               wade annotate Videos -p Pipelines/caption.yaml --model ./openflamingo-3b-int8 -o Outputs/captions.jsonl
@@ -92,7 +92,7 @@ struct ModelQuantizeCommand: ParsableCommand {
     @Argument(help: "The bundle's name or folder.")
     var bundle: String
 
-    @Option(help: "int8 or bfloat16.")
+    @Option(help: "bfloat16, int8 or int4.")
     var precision: Precision
 
     @Option(name: .shortAndLong, help: "The new bundle's folder; it must not exist yet.")
@@ -100,7 +100,7 @@ struct ModelQuantizeCommand: ParsableCommand {
 
     func validate() throws {
         if precision == .float32 {
-            throw ValidationError("--precision: found float32, expected int8 or bfloat16")
+            throw ValidationError("--precision: found float32, expected bfloat16, int8 or int4")
         }
     }
 

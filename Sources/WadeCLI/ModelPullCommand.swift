@@ -58,7 +58,7 @@ struct ModelPullCommand: ParsableCommand {
               wade model pull openflamingo-3b
               wade annotate Videos --pipeline Pipelines/caption.yaml --model openflamingo-3b -o out.jsonl
 
-            With --quantize the bundle is of low precision, as `wade model quantize` makes one: a half or a quarter of the memory. While it \
+            With --quantize the bundle is of low precision, as `wade model quantize` makes one: a half, a quarter or a seventh of the memory. While it \
             is made the bundle of the published weights is on the disk, too.
 
             `wade model list` shows the names, sizes and what memory each model needs. Files are loaded in parallel parts, go on where an \
@@ -86,7 +86,7 @@ struct ModelPullCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "int8 or bfloat16. (default: the weights as they were published)",
+            "bfloat16, int8 or int4. (default: the weights as they were published)",
             valueName: "precision"))
     var quantize: Precision?
 
@@ -103,7 +103,7 @@ struct ModelPullCommand: ParsableCommand {
     func validate() throws {
         try logging.validate()
         if quantize == .float32 {
-            throw ValidationError("--quantize: found float32, expected int8 or bfloat16")
+            throw ValidationError("--quantize: found float32, expected bfloat16, int8 or int4")
         }
         if let output, output.allSatisfy({ $0 == "/" }) {
             throw ValidationError("--output: found \"\(output)\", expected a folder's path")

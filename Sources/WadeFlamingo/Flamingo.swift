@@ -19,12 +19,12 @@ package struct Flamingo: Sendable {
         try configuration.validate()
         self.configuration = configuration
         vision = try VisionEncoder(
-            weights["vision"], configuration.vision, arithmetic: arithmetic)
+            weights["vision"], configuration.vision, arithmetic: arithmetic.ofSeeing)
         resampler =
             configuration.resampler.layers == 0
             ? nil
             : try PerceiverResampler(
-                weights["resampler"], configuration.resampler, arithmetic: arithmetic)
+                weights["resampler"], configuration.resampler, arithmetic: arithmetic.ofSeeing)
         language = try LanguageModel(weights, configuration, arithmetic: arithmetic)
         try weights.requireAllRead()
     }

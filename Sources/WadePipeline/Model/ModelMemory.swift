@@ -38,21 +38,19 @@ package struct ModelMemory: Sendable, Equatable {
         return (try ModelMemory(bundle), precision.rawValue)
     }
 
-    /// Bits of a weight by precision, without the scales that the integers are multiplied with.
-    package static let bits: [(precision: String, bits: Int)] = [
-        ("float32", 32), ("bfloat16", 16), ("int8", 8), ("int4", 4),
-    ]
+    /// The precisions, by their names.
+    package static let precisions = Precision.allCases.map(\.rawValue)
 
-    /// Bytes of all weights at so many bits each.
-    package func bytes(bits: Int) -> Int {
-        let (whole, isHuge) = parameters.multipliedReportingOverflow(by: bits)
-        return isHuge ? Int.max : (whole + 7) / 8
+    /// Bytes of all weights as `precision` keeps those of large layers.
+    private func bytes(_ precision: Precision) -> Int {
+        let (whole, isHuge) = parameters.multipliedReportingOverflow(by: precision.halfBits)
+        return isHuge ? Int.max : (whole + 15) / 16
     }
 
     /// Bytes of all weights in `precision`, counted where they are kept in it; those of float32 for one that is not known.
     package func bytes(in precision: String) -> Int {
         if let stored, stored.precision == precision { return stored.bytes }
-        return bytes(bits: Self.bits.first { $0.precision == precision }?.bits ?? 32)
+        return bytes(Precision(rawValue: precision) ?? .float32)
     }
 
     /// What is left of the machine's memory for a model: frames, keys and values, the program and the system take the rest, by estimate.
@@ -82,6 +80,19 @@ package enum MachineMemory {
     static func total(meminfo text: String) -> Int? {
         text.firstMatch(of: /MemTotal:\s+([0-9]+) kB/).flatMap { Int($0.output.1) }.map {
             $0 * 1024
+        }
+    }
+}
+
+extension Precision {
+    /// Half bits that a weight of a large layer takes: of four bits a scale for every 32 weights is an eighth more; int8's scales, one
+    /// for each output, are next to nothing.
+    package var halfBits: Int {
+        switch self {
+        case .float32: 64
+        case .bfloat16: 32
+        case .int8: 16
+        case .int4: 9
         }
     }
 }

@@ -95,10 +95,15 @@ package struct ModelQuantization: Sendable {
         let card =
             FileManager.default.fileExists(atPath: path)
             ? String(decoding: try contents(of: path), as: UTF8.self) : try ModelCard(source).text
+        let small = "in layers of fewer than \(leastInt8Weights) weights to bfloat16"
         let rounding =
-            precision == .int8
-            ? "8-bit integers with one scale for each output, activations to 8-bit integers with one scale for each row; in layers of fewer than \(leastInt8Weights) weights to bfloat16"
-            : "bfloat16, activations likewise"
+            switch precision {
+            case .float32, .bfloat16: "bfloat16, activations likewise"
+            case .int8:
+                "8-bit integers with one scale for each output, activations to 8-bit integers with one scale for each row; \(small)"
+            case .int4:
+                "4-bit integers with a scale for every 32 inputs of an output, activations to bfloat16, those of vision encoder and resampler to 8-bit integers; \(small)"
+            }
         return card + """
 
             ## Precision

@@ -127,6 +127,12 @@ package struct Weights: Sendable {
             file: file, prefix: prefix, seen: seen, shapesOnly: shapesOnly)
     }
 
+    /// Gives back the memory of the file's tensor `name`, of which `layer` has a copy of its own.
+    func forget(_ name: String, copiedBy layer: Linear) {
+        if case .rowMajor = layer.weights { return }
+        tensors[prefix + name]?.forget()
+    }
+
     /// Tells the listener that `layer` packed the tensor `name`.
     func note(_ name: String, _ layer: Linear) {
         if let listener, case .panels(let panels) = layer.weights {

@@ -17,10 +17,20 @@ func expectNear(
 }
 
 extension VerificationTolerance {
-    /// What is allowed of a vision encoder, a resampler or a gated block alone.
+    /// What is allowed of a vision encoder or a resampler alone.
     static func module(_ precision: Precision) -> VerificationTolerance {
         .of(.visual, in: precision, family: .openFlamingo)
     }
+
+    /// What is allowed of a gated block alone, which a model of four bits has in four bits.
+    static func block(_ precision: Precision) -> VerificationTolerance {
+        precision == .int4 ? .of(.state, in: .int4, family: .openFlamingo) : module(precision)
+    }
+}
+
+extension Precision {
+    /// The precisions that a vision encoder or a resampler comes in; a model of four bits keeps them in int8.
+    static let ofSeeing: [Precision] = [.float32, .bfloat16, .int8]
 }
 
 extension Arithmetic {

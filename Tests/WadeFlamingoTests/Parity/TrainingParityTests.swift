@@ -52,7 +52,9 @@ struct TrainingParityTests {
                 }
             }
             let wanted = Double(try expected.float("loss").values[0])
-            #expect(abs(loss / Double(count) - wanted) <= (isExact ? lossTolerance : 0.02))
+            // A mean of log-probabilities: errors of single logits average out.
+            let most = isExact ? lossTolerance : precision == .int4 ? 0.15 : 0.02
+            #expect(abs(loss / Double(count) - wanted) <= most)
         }
     }
 
