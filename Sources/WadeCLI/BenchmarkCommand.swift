@@ -40,7 +40,7 @@ struct BenchmarkCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            Precision of weights and products: auto, float32, bfloat16 or int8. If not given, that of the model's weights; auto is \
+            Precision of weights and products: auto, float32, bfloat16, int8 or int4. If not given, that of the model's weights; auto is \
             bfloat16 where the processor multiplies it.
             """, valueName: "precision"))
     var precision: PrecisionChoice?

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import WadeHub
 import WadePipeline
+import WadeTensor
 
 /// Which models there are.
 struct RegistryOptions: ParsableArguments {
@@ -57,6 +58,9 @@ struct ModelPullCommand: ParsableCommand {
               wade model pull openflamingo-3b
               wade annotate Videos --pipeline Pipelines/caption.yaml --model openflamingo-3b -o out.jsonl
 
+            With --quantize the bundle is of low precision, as `wade model quantize` makes one: a half, a quarter or a seventh of the memory. While it \
+            is made the bundle of the published weights is on the disk, too.
+
             `wade model list` shows the names, sizes and what memory each model needs. Files are loaded in parallel parts, go on where an \
             earlier try ended, and count only after their checksum was compared with what the hub says. The bundle appears whole or not at \
             all; when it is there already, nothing is done.
@@ -82,6 +86,12 @@ struct ModelPullCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "bfloat16, int8 or int4. (default: the weights as they were published)",
+            valueName: "precision"))
+    var quantize: Precision?
+
+    @Option(
+        help: ArgumentHelp(
             "The hub's address. (default: HF_ENDPOINT, else https://huggingface.co)",
             valueName: "url"))
     var hub: String?
@@ -92,6 +102,9 @@ struct ModelPullCommand: ParsableCommand {
 
     func validate() throws {
         try logging.validate()
+        if quantize == .float32 {
+            throw ValidationError("--quantize: found float32, expected bfloat16, int8 or int4")
+        }
         if let output, output.allSatisfy({ $0 == "/" }) {
             throw ValidationError("--output: found \"\(output)\", expected a folder's path")
         }
@@ -111,7 +124,8 @@ struct ModelPullCommand: ParsableCommand {
             line.clear()
             report(outcome, logger)
             try StandardOutput.line(
-                "\(outcome.bundle.path): \(ModelCard(outcome.bundle).parameters) parameters")
+                "\(outcome.bundle.path): \(ModelCard(outcome.bundle).parameters) parameters"
+                    + (quantize.map { ", \($0.rawValue)" } ?? ""))
         } catch {
             line.clear()
             switch error {
@@ -139,6 +153,7 @@ struct ModelPullCommand: ParsableCommand {
             model, hub: try Hub(address: address, token: set("HF_TOKEN")),
             cache: HubCache(environment: environment),
             output: String(place.reversed().drop { $0 == "/" }.reversed()))
+        pull.quantization = try quantize.map { try QuantizationPlan($0) }
         pull.isOffline = ["1", "true", "yes", "on"]
             .contains(set("HF_HUB_OFFLINE")?.lowercased() ?? "")
         return pull

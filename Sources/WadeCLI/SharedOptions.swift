@@ -33,7 +33,7 @@ struct PrecisionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            Precision of weights and products, instead of the pipeline's `precision`: auto, float32, bfloat16 or int8. Where \
+            Precision of weights and products, instead of the pipeline's `precision`: auto, float32, bfloat16, int8 or int4. Where \
             neither says anything it is that of the model's weights: float32 unless `wade model quantize` wrote them. auto is \
             bfloat16 on processors that multiply it (AVX512-BF16, AMX), float32 on others. Answers depend on it, so what was \
             answered in one precision is answered again in another.

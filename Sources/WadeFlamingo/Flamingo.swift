@@ -5,8 +5,8 @@ package import WadeTensor
 /// A visual language model after Alayrac et al., "Flamingo" (arXiv 2204.14198). Immutable; every state is an argument.
 package struct Flamingo: Sendable {
     package let configuration: FlamingoConfiguration
-    /// Frames to patch features; frozen.
-    package let vision: CLIPVisionTransformer
+    /// Frames to features; frozen.
+    package let vision: VisionEncoder
     /// A clip's features to its visual tokens; trained. Nil where the features are the visual tokens.
     package let resampler: PerceiverResampler?
     /// Text that sees visual tokens; frozen but for the gated layers.
@@ -18,13 +18,13 @@ package struct Flamingo: Sendable {
     ) throws {
         try configuration.validate()
         self.configuration = configuration
-        vision = try CLIPVisionTransformer(
-            weights["vision"], configuration.vision, arithmetic: arithmetic)
+        vision = try VisionEncoder(
+            weights["vision"], configuration.vision, arithmetic: arithmetic.ofSeeing)
         resampler =
             configuration.resampler.layers == 0
             ? nil
             : try PerceiverResampler(
-                weights["resampler"], configuration.resampler, arithmetic: arithmetic)
+                weights["resampler"], configuration.resampler, arithmetic: arithmetic.ofSeeing)
         language = try LanguageModel(weights, configuration, arithmetic: arithmetic)
         try weights.requireAllRead()
     }

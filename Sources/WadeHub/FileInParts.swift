@@ -163,4 +163,9 @@ final class FileInParts: Sendable {
 /// The system's words for what has just failed.
 enum SystemReason {
     static var last: String { unsafe String(cString: strerror(errno)) }
+
+    /// Whether an error, whoever made it, has the system's words for a disk or a share of one that is full.
+    static func isFullDisk(_ error: any Error) -> Bool {
+        [ENOSPC, EDQUOT].contains { "\(error)".contains(unsafe String(cString: strerror($0))) }
+    }
 }

@@ -109,8 +109,8 @@ package struct HubCache: Sendable {
 
     /// Makes something under another name with `make`, then gives it its own, in the place of what was there.
     private static func replace(_ place: String, make: (String) -> Int32) throws(HubError) {
-        let temporary = place + ".\(getpid()).wade"
-        _ = unsafe unlink(temporary)
+        // Two pulls of one process may be at the same link.
+        let temporary = place + ".\(UUID().uuidString.prefix(8)).wade"
         guard make(temporary) == 0, unsafe rename(temporary, place) == 0 else {
             let reason = SystemReason.last
             _ = unsafe unlink(temporary)

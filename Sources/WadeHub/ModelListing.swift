@@ -23,14 +23,17 @@ package struct ModelListing: Sendable {
 
     /// A table for people.
     package var text: String {
-        let precisions = ModelMemory.bits.map(\.precision)
+        let precisions = ModelMemory.precisions
         var rows = [["model", "here"] + precisions + ["download", "about"]]
         for (name, folder) in here {
             let model = registry.models.first { $0.name == name }
             do {
                 let memory = try ModelMemory(bundle: folder)
+                let kept = memory.stored.map { ", \($0.precision)" } ?? ""
                 rows.append(
-                    [name, "yes"] + sizes(memory) + ["-", model?.about ?? PathBytes(folder).shown])
+                    [name, "yes" + kept] + sizes(memory) + [
+                        "-", model?.about ?? PathBytes(folder).shown,
+                    ])
             } catch {
                 rows.append(
                     [name, "damaged"] + precisions.map { _ in "-" } + ["-", "\(error)"])
@@ -49,9 +52,11 @@ package struct ModelListing: Sendable {
 
     /// The memory of the weights in each precision, marked where that is too much.
     private func sizes(_ model: ModelMemory) -> [String] {
-        ModelMemory.bits.map { precision, bits in
+        ModelMemory.precisions.map { precision in
+            // What has been rounded answers in its own precision.
+            if let stored = model.stored, stored.precision != precision { return "-" }
             let fits = memory.map { model.fits(in: precision, machine: $0) } ?? true
-            return ByteText.of(model.bytes(bits: bits)) + (fits ? "" : " *")
+            return ByteText.of(model.bytes(in: precision)) + (fits ? "" : " *")
         }
     }
 
@@ -67,7 +72,7 @@ package struct ModelListing: Sendable {
     }
 
     private var notes: [String] {
-        var notes = ["", "Memory is that of the weights, for integers without their scales."]
+        var notes = ["", "Memory is that of the weights, as large layers keep them."]
         if let memory {
             notes.append("This machine has \(ByteText.of(memory)); * is more than fits.")
         }

@@ -10,6 +10,8 @@ package struct ModelPull: Sendable {
     package let cache: HubCache
     /// The bundle's folder.
     package let output: String
+    /// What the bundle is quantised to; nil leaves the weights as they were published.
+    package var quantization: QuantizationPlan?
     /// No request is sent; what the cache holds has to do.
     package var isOffline = false
     /// Bytes of a part of a large file; tests have small ones.
@@ -59,6 +61,14 @@ package struct ModelPull: Sendable {
         if FileManager.default.fileExists(atPath: output) {
             let bundle = try ModelBundle(path: output)
             try bundle.check()
+            // Nothing that is there is ever written over.
+            if let quantization, !quantization.fits(bundle) {
+                throw HubError.request(
+                    found: "the bundle \(output), whose weights are not \(quantization.name)",
+                    expected:
+                        "no bundle or one of that precision; --output names another folder, wade model quantize makes one of it"
+                )
+            }
             return Outcome(bundle: bundle, wasThere: true, published: 0)
         }
         let meter = ProgressMeter(show: messages.progress)
@@ -68,10 +78,17 @@ package struct ModelPull: Sendable {
         try? FileManager.default.removeItem(atPath: work)
         defer { try? FileManager.default.removeItem(atPath: work) }
         messages.progress("importing")
-        let bundle = try imported(files, in: work)
-        try PullCard(model: model, hub: hub, files: files, licences: licences)
-            .append(to: bundle + "/card.md")
-        try place(bundle)
+        do {
+            let published = try imported(files, in: work)
+            let bundle = try quantized(published, in: work, messages)
+            try PullCard(
+                model: model, hub: hub, quantization: quantization?.name, files: files,
+                licences: licences
+            ).append(to: bundle + "/card.md")
+            try place(bundle)
+        } catch {
+            throw whatIsNeeded(instead: error, files)
+        }
         let size = files.reduce(0) { $0 + $1.size }
         return Outcome(bundle: try ModelBundle(path: output), wasThere: false, published: size)
     }
@@ -164,7 +181,7 @@ package struct ModelPull: Sendable {
         let open = files.indices.filter { files[$0].place == nil }
         let here = open.reduce(0) { $0 + bytesHere(files[$1]) }
         let total = open.reduce(0) { $0 + files[$1].size }
-        try requireSpace(download: total - here, bundle: files.reduce(0) { $0 + $1.size })
+        try requireSpace(download: total - here, bundle: bundleBytes(files))
         if total > 0 {
             let resumed = here > 0 ? ", of which \(ByteText.of(here)) are here" : ""
             messages.note(
@@ -174,7 +191,11 @@ package struct ModelPull: Sendable {
         meter.begin("", total: total, here: here)
         for place in open {
             meter.name(files[place].path)
-            files[place].place = try load(files[place], finder, meter, messages)
+            do throws(HubError) {
+                files[place].place = try load(files[place], finder, meter, messages)
+            } catch {
+                throw whatIsNeeded(instead: error, files) as? HubError ?? error
+            }
         }
         for file in files {
             guard let checksum = file.checksum, let place = file.place,
@@ -183,6 +204,15 @@ package struct ModelPull: Sendable {
             try cache.link(checksum, as: file.path, of: file.repository, commit: file.commit)
         }
         return files
+    }
+
+    /// Bytes for the bundle: as many as the published files have and, where one of low precision is made of it, as many again, since
+    /// both are there for a while.
+    private func bundleBytes(_ files: [PublishedFile]) -> Int {
+        let published = files.reduce(0) { $0 + $1.size }
+        guard quantization != nil else { return published }
+        let (both, isHuge) = published.multipliedReportingOverflow(by: 2)
+        return isHuge ? Int.max : both
     }
 
     private func bytesHere(_ file: PublishedFile) -> Int {
@@ -217,6 +247,18 @@ package struct ModelPull: Sendable {
             meter: meter, partSize: partSize
         ).run()
         return place
+    }
+
+    /// What `files` and the bundle made of them still need, in place of an error about a full disk: others have filled it meanwhile.
+    private func whatIsNeeded(instead error: any Error, _ files: [PublishedFile]) -> any Error {
+        guard SystemReason.isFullDisk(error) else { return error }
+        let left = files.filter { $0.place == nil }.reduce(0) { $0 + $1.size - bytesHere($1) }
+        do throws(HubError) {
+            try requireSpace(download: left, bundle: bundleBytes(files))
+            return error
+        } catch {
+            return error
+        }
     }
 
     private func requireSpace(download: Int, bundle: Int) throws(HubError) {
@@ -264,6 +306,17 @@ package struct ModelPull: Sendable {
             checkpoint: folder(.checkpoint) ?? work, language: folder(.language),
             vision: folder(.vision), name: model.name)
         return try parts.write(to: work + "/bundle").path
+    }
+
+    /// The bundle in the precision that was asked for: the one at `published`, or another made of it, which it then makes room for.
+    private func quantized(_ published: String, in work: String, _ messages: Messages) throws
+        -> String
+    {
+        guard let quantization else { return published }
+        messages.progress("quantising to \(quantization.name)")
+        let bundle = try quantization.write(published, to: work + "/quantized").path
+        try? FileManager.default.removeItem(atPath: published)
+        return bundle
     }
 
     private func place(_ bundle: String) throws(HubError) {

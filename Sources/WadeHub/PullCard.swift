@@ -5,15 +5,20 @@ internal import Foundation
 struct PullCard {
     let model: RegisteredModel
     let hub: Hub
+    /// The precision that the bundle was quantised to; nil for weights as they were published.
+    let quantization: String?
     let files: [PublishedFile]
     /// By repository, as the hub states them.
     let licences: [String: String]
+
+    private var option: String { quantization.map { " --quantize \($0)" } ?? "" }
 
     /// Markdown.
     var text: String {
         var lines = [
             "## Where it comes from", "",
-            "Pulled by `wade model pull \(model.name)` from \(hub.endpoint.absoluteString).", "",
+            "Pulled by `wade model pull \(model.name)\(option)` from \(hub.endpoint.absoluteString).",
+            "",
             "| part | repository | commit | licence, as the hub states it |",
             "| --- | --- | --- | --- |",
         ]

@@ -12,6 +12,9 @@ package struct Preprocessing: Sendable, Equatable, Codable {
         case shorterSideTransformers = "shorter_side_transformers"
         /// Both sides become `resizedSize`, the aspect ratio is lost (IDEFICS, NFNet); then the centre crop of torchvision.
         case squash
+        /// The longer side becomes S and the aspect ratio is kept; the picture stands in the middle, and what it does not fill has the
+        /// mean's colour (Flamingo's paper). `resizedSize` plays no part.
+        case padded
     }
 
     /// S: the side of the square that the encoder sees, in pixels, 1...4096.
@@ -97,9 +100,34 @@ extension Preprocessing {
     /// The same from part of a picture, which must hold its `sourceWindow`.
     package func picture(_ part: PicturePart) -> RGBImage {
         let place = placement(width: part.width, height: part.height)
-        return part.resized(
+        let picture = part.resized(
             width: place.width, height: place.height, filter: filter, order: passOrder,
             columns: place.columns, rows: place.rows)
+        return fit == .padded ? padded(picture) : picture
+    }
+
+    /// A picture of at most S × S pixels in the middle of a square of the mean's colour.
+    private func padded(_ picture: RGBImage) -> RGBImage {
+        let (left, top) = ((imageSize - picture.width) / 2, (imageSize - picture.height) / 2)
+        let line = (0..<imageSize).flatMap { _ in meanLevels }
+        var pixels: [UInt8] = []
+        pixels.reserveCapacity(imageSize * imageSize * 3)
+        for row in 0..<imageSize {
+            guard row >= top, row < top + picture.height else {
+                pixels += line
+                continue
+            }
+            let start = (row - top) * picture.width * 3
+            pixels += line[..<(left * 3)]
+            pixels += picture.pixels[start..<start + picture.width * 3]
+            pixels += line[((left + picture.width) * 3)...]
+        }
+        return RGBImage(width: imageSize, height: imageSize, pixels: pixels)
+    }
+
+    /// The mean of red, green and blue as 8-bit levels.
+    package var meanLevels: [UInt8] {
+        mean.map { UInt8(max(0, min(255, ($0 * 255).rounded()))) }
     }
 
     /// The columns and rows of a picture of `width` × `height` pixels that the encoder's pixels are made of.
@@ -118,6 +146,13 @@ extension Preprocessing {
         var resized = (width: resizedSize, height: resizedSize)
         switch fit {
         case .squash: break
+        case .padded:
+            let longer = max(width, height)
+            resized = (
+                max(1, (2 * imageSize * width + longer) / (2 * longer)),
+                max(1, (2 * imageSize * height + longer) / (2 * longer))
+            )
+            return (resized.width, resized.height, 0..<resized.width, 0..<resized.height)
         case .shorterSideTorchvision, .shorterSideTransformers:
             let shorter = min(width, height)
             // int(size * longer / shorter) in the originals; a picture in memory has sides far below 2^40.
@@ -191,7 +226,7 @@ extension Preprocessing {
         switch fit {
         case .shorterSideTransformers:
             return surplus / 2
-        case .shorterSideTorchvision, .squash:
+        case .shorterSideTorchvision, .squash, .padded:
             // Python's round(surplus / 2): an exact half goes to the even neighbour.
             let lower = surplus / 2
             return surplus % 2 == 1 && lower % 2 == 1 ? lower + 1 : lower

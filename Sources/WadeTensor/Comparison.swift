@@ -8,6 +8,9 @@ package struct Comparison: Sendable, CustomStringConvertible {
     package let expected: Float
     /// |found − expected| at `index`; infinite when one is not a number or the counts differ.
     package let difference: Float
+    /// The root of the sum of squared differences over that of the expected values; infinite where one is not a number, the counts
+    /// differ, or nothing but zeros was expected and something else found.
+    package let relative: Float
     /// How many values were compared.
     package let count: Int
 
@@ -15,12 +18,15 @@ package struct Comparison: Sendable, CustomStringConvertible {
     package init(_ found: Tensor, _ expected: Tensor) {
         guard found.count == expected.count else {
             (index, self.found, self.expected) = (0, Float(found.count), Float(expected.count))
-            (difference, count) = (.infinity, 0)
+            (difference, relative, count) = (.infinity, .infinity, 0)
             return
         }
         var worst = (index: 0, difference: Float(-1))
         let (a, b) = (found.values, expected.values)
+        var (apart2, size2) = (0.0, 0.0)
         for i in a.indices {
+            apart2 += (Double(a[i]) - Double(b[i])) * (Double(a[i]) - Double(b[i]))
+            size2 += Double(b[i]) * Double(b[i])
             let apart = abs(a[i] - b[i])
             let difference = apart.isNaN && a[i] != b[i] ? Float.infinity : apart
             if difference > worst.difference { worst = (i, difference) }
@@ -29,6 +35,8 @@ package struct Comparison: Sendable, CustomStringConvertible {
         self.found = a.isEmpty ? 0 : a[worst.index]
         self.expected = b.isEmpty ? 0 : b[worst.index]
         difference = max(worst.difference, 0)
+        let share = apart2 == 0 ? 0 : (apart2 / size2).squareRoot()
+        relative = share.isFinite ? Float(share) : .infinity
         count = a.count
     }
 

@@ -48,6 +48,17 @@
         unsafe UnsafeRawBufferPointer(start: address, count: count)
     }
 
+    /// Gives back the memory of the pages that lie wholly in `range`; whoever reads there again has them loaded anew.
+    func forget(_ range: Range<Int>) {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let first = (range.lowerBound + page - 1) / page * page
+        let end = range.upperBound / page * page
+        guard first >= 0, end <= count, first < end else { return }
+        // The mapping is private and never written, so nothing is lost; where the advice is not taken, nothing is won.
+        _ = unsafe madvise(
+            UnsafeMutableRawPointer(mutating: address + first), end - first, MADV_DONTNEED)
+    }
+
     /// A copy of the bytes in `range`; nil when the range leaves the file.
     func copy(_ range: Range<Int>) -> [UInt8]? {
         guard range.lowerBound >= 0, range.upperBound <= count else { return nil }

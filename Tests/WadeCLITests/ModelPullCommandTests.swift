@@ -69,6 +69,8 @@ struct ModelPullCommandTests {
     func exitCodes() throws {
         #expect(try run("model pull").code == 64)
         #expect(try run("model pull tiny --output /").code == 64)
+        #expect(try run("model pull tiny --quantize float32").code == 64)
+        #expect(try run("model pull tiny --quantize int3").code == 64)
         let unknown = try run("model pull gone --registry models.yaml")
         #expect(
             unknown.code == 1

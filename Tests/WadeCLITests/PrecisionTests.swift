@@ -52,7 +52,7 @@ struct PrecisionTests {
     )
     func runs() throws {
         var recipes: Set<String> = []
-        for precision in ["float32", "bfloat16", "int8"] {
+        for precision in ["float32", "bfloat16", "int8", "int4"] {
             let options = ["--precision", precision, "--cache", wade.path("cache")]
             let one = try annotate(
                 "\(precision)-1.jsonl", options + ["--workers", "1", "--batch", "1"])
@@ -62,7 +62,7 @@ struct PrecisionTests {
             #expect(one.count == 4 && member(one, "model.quant") == [precision])
             recipes.formUnion(member(one, "recipe_id"))
         }
-        #expect(recipes.count == 3)
+        #expect(recipes.count == 4)
         let plain = try annotate("plain.jsonl", ["--no-cache"])
         #expect(member(plain, "model.quant") == ["float32"])
         #expect(recipes.isSuperset(of: member(plain, "recipe_id")))
@@ -70,7 +70,7 @@ struct PrecisionTests {
         #expect(["float32", "bfloat16"].contains(member(chosen, "model.quant").first))
         let wrong = try wade.run([
             "annotate", wade.path("in"), "-p", wade.path("p.yaml"), "-o", wade.path("x"),
-            "--precision", "int4",
+            "--precision", "int3",
         ])
         #expect(wrong.code == 64 && wrong.errors.contains("--precision"))
     }

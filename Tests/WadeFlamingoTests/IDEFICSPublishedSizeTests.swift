@@ -155,7 +155,8 @@ struct IDEFICSPublishedSizeTests {
         // The norm behind the tower, weight and bias, is in the files, and nothing uses it.
         #expect(
             parameters.reduce(0) { $0 + $1.shape.elementCount } == size.parameters - 2 * 1280)
-        #expect(found.vision.layers == 32 && found.vision.heads == 16 && found.vision.width == 1280)
+        let tower = try #require(found.vision.transformer)
+        #expect(tower.layers == 32 && tower.heads == 16 && tower.width == 1280)
         #expect(found.vision.imageSize == 224 && found.vision.features == 257)
         #expect(found.resampler.latents == 64 && found.resampler.layers == 6)
         #expect(found.resampler.heads == 16 && found.resampler.headWidth == 96)

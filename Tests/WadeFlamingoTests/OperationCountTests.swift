@@ -13,7 +13,9 @@ struct OperationCountTests {
         let recorded = Asked()
         _ = try Flamingo(
             Weights(makingTensorsWith: { name, shape in
-                if shape.rank == 2 { recorded.names.withLock { $0[name] = shape.elementCount } }
+                if [2, 4].contains(shape.rank), name.hasSuffix("weight") {
+                    recorded.names.withLock { $0[name] = shape.elementCount }
+                }
                 return Tensor(repeating: 0, shape: shape)
             }), configuration, arithmetic: Arithmetic(engine: .openBLAS, allowsGradients: true))
         return recorded.names.withLock { $0 }
@@ -26,11 +28,20 @@ struct OperationCountTests {
     /// A published shape with a few layers, narrow enough to be built.
     private func small(_ shape: PublishedShape) throws -> FlamingoConfiguration {
         var small = try shape.configuration()
-        small.vision.layers = 2
-        (small.vision.width, small.resampler.width) = (32, 32)
-        (small.vision.mlpWidth, small.resampler.mlpWidth) = (96, 64)
+        switch small.vision {
+        case .transformer(var vision):
+            (vision.layers, vision.width, vision.mlpWidth) = (2, 32, 96)
+            small.vision = .transformer(vision)
+        case .nfnet(var vision):
+            vision.network.depths = [1, 2, 1, 2]
+            vision.network.widths = [16, 32, 64, 32]
+            (vision.network.stemWidth, vision.network.finalWidth) = (16, 48)
+            vision.network.groupWidth = 8
+            small.vision = .nfnet(vision)
+        }
+        (small.resampler.width, small.resampler.mlpWidth) = (32, 64)
         small.resampler.layers = 2
-        small.language.layers = 4
+        (small.language.layers, small.language.heads) = (4, 16)
         small.language.vocabularySize = 50280
         (small.language.width, small.language.mlpWidth) = (64, 160)
         small.crossAttention.mlpWidth = 192
@@ -51,6 +62,7 @@ struct OperationCountTests {
             count.visionWeights
                 == sum(matrices) {
                     $0.hasPrefix("vision.layers.") || $0.hasPrefix("vision.patch_embedding")
+                        || $0.hasPrefix("vision.stem.") || $0.hasPrefix("vision.stages.")
                 })
         #expect(count.resamplerWeights == sum(matrices) { $0.hasPrefix("resampler.layers.") })
         let keysAndValues = { (name: String) in
@@ -77,6 +89,28 @@ struct OperationCountTests {
         // 2 operations for each weight and token, and attention on top.
         let least = 2 * Double(count.visionWeights) * 256
         #expect(count.frame > least && count.frame < 1.1 * least)
+    }
+
+    @Test(
+        "the paper's models have its gated blocks, features and sizes",
+        arguments: zip([PublishedShape.flamingo3B, .flamingo9B, .flamingo80B], [24, 10, 12]))
+    func papersSizes(shape: PublishedShape, blocks: Int) throws {
+        let configuration = try shape.configuration()
+        #expect(configuration.crossAttention.layers.count == blocks)
+        #expect(configuration.crossAttention.layers[0] == 0)
+        #expect(configuration.vision.features == 100 && configuration.vision.width == 1536)
+        let count = OperationCount(configuration)
+        // Stem and stages of NFNet-F6 have 430,561,380 parameters, gains and biases among them.
+        #expect((429_000_000...430_561_380).contains(count.visionWeights))
+        // The largest: 80 blocks of 64 billion, 12 gated ones of 8 billion.
+        let billions = Double(count.tokenWeights + count.mediaWeights) / 1e9
+        let expected: ClosedRange<Double> =
+            switch shape {
+            case .flamingo3B: 2.3...2.6
+            case .flamingo9B: 9.3...10.5
+            default: 72...75
+            }
+        #expect(expected.contains(billions), "\(billions)")
     }
 
     @Test("text read in two parts is as much work as in one")

@@ -52,8 +52,8 @@ struct SinePositionTests {
         #expect(features.isWatched)
     }
 
-    private static func configuration() throws -> VisionConfiguration {
-        VisionConfiguration(
+    private static func configuration() throws -> VisionTransformerConfiguration {
+        VisionTransformerConfiguration(
             imageSize: 8, patchSize: 4, width: 8, layers: 1, heads: 2, mlpWidth: 16,
             activation: .gelu, normEpsilon: 1e-5, projectionWidth: nil,
             preprocessing: try .clip(imageSize: 8, fit: .shorterSideTransformers))

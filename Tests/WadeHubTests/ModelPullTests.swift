@@ -4,6 +4,7 @@ import Glibc
 import Testing
 import WadeHub
 import WadePipeline
+import WadeTensor
 import WadeTestSupport
 
 @Suite("wade model pull")
@@ -25,6 +26,40 @@ struct ModelPullTests {
                 "checkpoint/model-00001-of-00002.safetensors"))
         #expect(card.contains("sha256 \(HubServer.sha256(checkpoint))"))
         #expect(hub.scratch.names("models").filter { $0.contains(".pull") }.isEmpty)
+    }
+
+    @Test(
+        "a pull can quantise: the bundle is what quantising the import gives, card and precision say so",
+        .enabled(if: Arithmetic(precision: .bfloat16).isNarrow))
+    func quantized() throws {
+        let hub = try TinyHub()
+        var pull = try hub.pull()
+        pull.quantization = try QuantizationPlan(.bfloat16)
+        let outcome = try pull.run(Said().messages)
+        #expect(!outcome.wasThere && outcome.bundle.configuration.precision == .bfloat16)
+        _ = try hub.importedByHand()
+        _ = try ModelQuantization(
+            ModelBundle(path: hub.scratch("by-hand")), precision: .bfloat16
+        ).write(to: hub.scratch("by-hand-small"))
+        #expect(try hub.weights() == hub.weights("by-hand-small"))
+        let card = try String(contentsOfFile: hub.scratch("models/bundle/card.md"), encoding: .utf8)
+        #expect(card.contains("--quantize bfloat16`") && card.contains("## Precision"))
+        #expect(hub.scratch.names("models").filter { $0.contains(".pull") }.isEmpty)
+        // What is there stays, whatever precision is asked for.
+        #expect(try pull.run(Said().messages).wasThere)
+        #expect(try hub.pull().run(Said().messages).wasThere)
+        pull.quantization = try QuantizationPlan(.int8)
+        #expect {
+            try pull.run(Said().messages)
+        } throws: { "\($0)".contains("whose weights are not int8") }
+        #expect(throws: PipelineError.self) { try QuantizationPlan(.float32) }
+        let memory = try ModelMemory(bundle: hub.scratch("models/bundle"))
+        #expect(memory.stored?.precision == "bfloat16")
+        #expect(memory.bytes(in: "bfloat16") == memory.stored?.bytes)
+        let listing = ModelListing(
+            try ModelRegistry(adding: nil), cache: HubCache(folder: hub.scratch("cache")),
+            here: [("tiny", hub.scratch("models/bundle"))], memory: nil)
+        #expect(listing.text.contains("yes, bfloat16  -  "))
     }
 
     @Test("models of one repository come the same way", arguments: ["tiny-otter", "tiny-idefics"])

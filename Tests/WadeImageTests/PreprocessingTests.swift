@@ -30,6 +30,28 @@ import Testing
                 == images.flatMap { preprocessing.pixelValues($0) })
     }
 
+    @Test(
+        "a padded picture keeps its aspect ratio and stands in the middle of the mean's colour",
+        arguments: [(12, 6, 4, 2), (6, 12, 2, 4), (5, 5, 4, 4), (100, 1, 4, 1)])
+    func padding(width: Int, height: Int, shownWidth: Int, shownHeight: Int) throws {
+        let preprocessing = try make(size: 4, fit: .padded, mean: [0.485, 0.456, 0.406])
+        let white = RGBImage(
+            width: width, height: height, pixels: Array(repeating: 255, count: width * height * 3))
+        let picture = preprocessing.picture(white)
+        #expect(picture.width == 4 && picture.height == 4)
+        let (left, top) = ((4 - shownWidth) / 2, (4 - shownHeight) / 2)
+        for y in 0..<4 {
+            for x in 0..<4 {
+                let pixel = Array(picture.pixels[(y * 4 + x) * 3..<(y * 4 + x) * 3 + 3])
+                let isInside =
+                    (left..<left + shownWidth).contains(x) && (top..<top + shownHeight).contains(y)
+                #expect(pixel == (isInside ? [255, 255, 255] : [124, 116, 104]), "\(x), \(y)")
+            }
+        }
+        let window = preprocessing.sourceWindow(width: width, height: height)
+        #expect(window.columns == 0..<width && window.rows == 0..<height)
+    }
+
     @Test("a larger resized size leaves a border that the centre crop cuts away")
     func border() throws {
         let image = pattern(width: 8, height: 8)

@@ -10,7 +10,7 @@ import WadeVideo
 
 @Suite("Quantised bundles")
 struct QuantizationTests {
-    static let precisions: [Precision] = [.bfloat16, .int8]
+    static let precisions: [Precision] = [.bfloat16, .int8, .int4]
 
     private static func isFast(_ precision: Precision) -> Bool {
         Arithmetic(precision: precision).isNarrow
@@ -42,7 +42,7 @@ struct QuantizationTests {
         let (card, original) = (try ModelCard(bundle), try ModelCard(tiny.bundle))
         #expect(card.parts == original.parts)
         let inspection = try ModelInspection(bundle).text(withTensors: true)
-        #expect(inspection.contains("vision.layers.0.mlp.up.weight \(precision.rawValue) ["))
+        #expect(inspection.contains("language.layers.0.mlp.up.weight \(precision.rawValue) ["))
         #expect(inspection.contains("\(precision.rawValue)"))
         let text = try String(contentsOfFile: path + "/card.md", encoding: .utf8)
         #expect(text.contains("Quantised by `wade model quantize`"))
@@ -76,12 +76,43 @@ struct QuantizationTests {
         let packed = try #require(try bundle.weights.packed(name))
         expectClose(
             try packed.float32(), original.rounded(to: precision), within: 0, "\(precision)")
+        // What was rounded is not rounded once more where it cannot be multiplied as it lies.
+        let layer = Weights(bundle.weights)["language.layers.0.mlp.up"]
+        let kept = try Linear(
+            layer, "weight", from: original.shape[1], to: original.shape[0],
+            arithmetic: Arithmetic(engine: .openBLAS, precision: precision, leastInt8Weights: 0))
+        let identity = Tensor(
+            (0..<original.shape[1]).flatMap { row in
+                (0..<original.shape[1]).map { $0 == row ? Float(1) : 0 }
+            }, shape: [original.shape[1], original.shape[1]])
+        expectClose(
+            kept(identity).transposed(), try packed.float32(),
+            within: precision == .int8 ? 1e-6 : 0,
+            "\(precision) kept")
         // Both libraries multiply the same float32 weights: rounding of sums in another order.
         let models = try MatrixEngine.allCases.map { try bundle.model(Arithmetic(engine: $0)) }
         let pixels = pixels(models[0])
         expectClose(
             try models[0].visualTokens(pixels), try models[1].visualTokens(pixels), within: 1e-4,
             "\(precision)")
+    }
+
+    @Test(
+        "a quantised bundle computes what float32 makes of its rounded weights, but for rounded rows",
+        .enabled(if: canQuantize), arguments: zip(precisions, [Float(0.02), 0.06, 0.06]))
+    func arithmetic(precision: Precision, share: Float) throws {
+        let tiny = try TinyBundle()
+        let folder = try TemporaryFolder()
+        let bundle = try ModelQuantization(tiny.bundle, precision: precision, leastInt8Weights: 0)
+            .write(to: folder("small").text)
+        let states = try [precision, .float32].map { arithmetic in
+            let model = try bundle.model(
+                Arithmetic(precision: arithmetic, leastInt8Weights: 0))
+            var sequence = model.sequence(media: model.media([tiny.visualTokens(1)]))
+            let ids = [model.configuration.tokens.image, 5, 6, 7, 200, 31]
+            return model.language.logits(try model(ids, sequence: &sequence))
+        }
+        #expect(Comparison(states[0], states[1]).relative < share, "\(precision)")
     }
 
     @Test("what is quantised cannot be quantised, and float32 is no low precision")
@@ -108,10 +139,25 @@ struct QuantizationTests {
             ("/4096,", "/-4096,"), ("64x64:", "64x65:"),
         ])
     func damage(text: String, other: String) throws {
+        try damage(.int8, text: text, other: other)
+    }
+
+    @Test(
+        "damaged descriptions of four-bit weights are errors that name the tensor",
+        .enabled(if: canQuantize),
+        arguments: [
+            ("group32", "group64"), ("group32", ""), ("int4 160x40", "int4 160x80"),
+            ("int4 160x40", "int4 0x40"), ("\"BF16\"", "\"F16\""),
+        ])
+    func fourBitDamage(text: String, other: String) throws {
+        try damage(.int4, text: text, other: other)
+    }
+
+    private func damage(_ precision: Precision, text: String, other: String) throws {
         let tiny = try TinyBundle()
         let folder = try TemporaryFolder()
         let path = folder("small").text
-        _ = try ModelQuantization(tiny.bundle, precision: .int8, leastInt8Weights: 0)
+        _ = try ModelQuantization(tiny.bundle, precision: precision, leastInt8Weights: 0)
             .write(to: path)
         let file = URL(fileURLWithPath: path + "/model.safetensors")
         var bytes = try Data(contentsOf: file)
@@ -161,13 +207,19 @@ struct QuantizationTests {
         let (found, expected) = (try narrow.visualTokens(pixels), try exact.visualTokens(pixels))
         // Visual tokens come out of a norm, so they are about 1; a product's operands have errors of 1/512 (bfloat16) or, of rows
         // whose largest value is 4 deviations, 1/64 of a deviation (int8), and a few layers add them up.
-        expectClose(found, expected, within: precision == .int8 ? 0.5 : 0.1, "\(precision)")
+        // Groups of weights have 15 steps from their smallest to their largest: errors of 1/30 of 4 deviations.
+        let (most, share): (Float, Float) =
+            switch precision {
+            case .float32, .bfloat16: (0.1, 0.015)
+            case .int8: (0.5, 0.05)
+            case .int4: (2, 0.3)
+            }
+        expectClose(found, expected, within: most, "\(precision)")
         let distance = zip(found.values, expected.values).reduce(0) {
             $0 + ($1.0 - $1.1) * ($1.0 - $1.1)
         }
         let size = expected.values.reduce(0) { $0 + $1 * $1 }
-        #expect(
-            (distance / size).squareRoot() < (precision == .int8 ? 0.05 : 0.015), "\(precision)")
+        #expect((distance / size).squareRoot() < share, "\(precision)")
     }
 
     @Test("nothing chosen is what the weights are kept in; auto is what the processor has")
@@ -179,6 +231,6 @@ struct QuantizationTests {
         let fast: Precision = Self.isFast(.bfloat16) ? .bfloat16 : .float32
         #expect(PrecisionChoice.resolve(.auto, stored: .float32) == fast)
         let recipes = Precision.allCases.map(\.recipeName)
-        #expect(Set(recipes).count == 3 && recipes[0] == "float32")
+        #expect(Set(recipes).count == 4 && recipes[0] == "float32")
     }
 }

@@ -111,7 +111,9 @@ struct VisualTokenCacheTests {
         #expect(try !ask(cache(), source("film", name: "renamed.mkv"), span).isMade)
 
         var (seeing, resampling) = (configuration, configuration)
-        seeing.vision.normEpsilon = 1e-6
+        var eye = try #require(seeing.vision.transformer)
+        eye.normEpsilon = 1e-6
+        seeing.vision = .transformer(eye)
         resampling.resampler.heads = 1
         #expect(try ask(cache(seeing), source("film")).isMade)
         #expect(try ask(cache(resampling), source("film")).isMade)

@@ -122,7 +122,7 @@ struct TrainerTests {
         let all = try ParameterInitialization(seed: 1).parameters {
             _ = try Flamingo($0, configuration, arithmetic: arithmetic)
         }
-        let patches = configuration.vision.patches
+        let patches = configuration.vision.features
         let clips = (0..<4).map { index -> ClipStore.Clip in
             var random = RandomStream(seed: UInt64(index), purpose: 1)
             return ClipStore.Clip(

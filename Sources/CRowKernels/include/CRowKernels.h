@@ -69,4 +69,15 @@ void row_finish(const row_outcome *outcome);
 void row_softmax(
     float *scores, size_t rows, size_t columns, float scale, uint16_t *weights, size_t stride);
 
+// Rounds a group of at most 256 weights to integers from -8 to 7 times one scale, a bfloat16, which is returned. Of a few scales it is the
+// one with the least squared error, made to fit its integers best.
+uint16_t row_four_bits(const float *weights, size_t count, int8_t *integers);
+
+// Weights of four bits as bfloat16: for every pair of inputs sixteen bytes, one for each of sixteen outputs, hold two integers from 0 to
+// 15, the even input's in the lower half; less 8 they are multiplied with the bfloat16 scale of their output and of the group of
+// `pairs_per_group` pairs. Sixteen pairs of values go to each of `places`.
+void row_unpack(
+    const void *integers, const void *scales, size_t pairs, size_t pairs_per_group,
+    const int64_t *places, uint16_t *halves);
+
 #endif

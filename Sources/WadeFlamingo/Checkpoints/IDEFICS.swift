@@ -112,16 +112,18 @@ package struct IDEFICSParts: Sendable {
             throw contradiction(
                 "hidden_act \"\(published.visionActivation)\"", "gelu or quick_gelu")
         }
-        return VisionConfiguration(
-            imageSize: side * patch, patchSize: patch, width: width,
-            layers: gathered.indices(after: "vision.layers.").count,
-            heads: published.vision_config?.num_attention_heads
-                ?? published.vision_num_attention_heads ?? 16,
-            mlpWidth: try shape("vision.layers.0.mlp.up.weight", 2, gathered)[0],
-            activation: activation, normEpsilon: published.vision_config?.layer_norm_eps ?? 1e-5,
-            projectionWidth: nil, keepsClassToken: true,
-            // The aspect ratio is not kept and nothing is cropped.
-            preprocessing: try .clip(imageSize: side * patch, fit: .squash))
+        return .transformer(
+            VisionTransformerConfiguration(
+                imageSize: side * patch, patchSize: patch, width: width,
+                layers: gathered.indices(after: "vision.layers.").count,
+                heads: published.vision_config?.num_attention_heads
+                    ?? published.vision_num_attention_heads ?? 16,
+                mlpWidth: try shape("vision.layers.0.mlp.up.weight", 2, gathered)[0],
+                activation: activation,
+                normEpsilon: published.vision_config?.layer_norm_eps ?? 1e-5,
+                projectionWidth: nil, keepsClassToken: true,
+                // The aspect ratio is not kept and nothing is cropped.
+                preprocessing: try .clip(imageSize: side * patch, fit: .squash)))
     }
 
     private func resampler(_ gathered: Checkpoint) throws -> ResamplerConfiguration {

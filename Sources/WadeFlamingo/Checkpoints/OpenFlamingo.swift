@@ -15,6 +15,8 @@ package struct FlamingoParts: Sendable {
     /// The file that was read, for messages.
     package var languageConfigurationPath: String
     package var visionConfiguration: PublishedVisionConfiguration
+    /// The tower, where it is no transformer but a normalizer-free network.
+    package var nfnet: NFNetVisionConfiguration?
     package var name: String
     package var tokens: SpecialTokens
     /// Sizes that no file tells; the released models have the defaults.
@@ -86,21 +88,7 @@ package struct FlamingoParts: Sendable {
     package func converted() throws -> (FlamingoConfiguration, [CheckpointParameter]) {
         let architecture = try architecture()
         var gathered = Checkpoint()
-        if let vision {
-            let isOpenCLIP = vision.tensors["visual.class_embedding"] != nil
-            let isBareTower = vision.tensors["class_embedding"] != nil
-            guard !isBareTower else {
-                throw FlamingoError.file(
-                    path: vision.file, found: "a vision tower without prefix",
-                    expected: "names that start with visual. or vision_model.")
-            }
-            try gathered.add(
-                vision,
-                RenameTable(
-                    isOpenCLIP
-                        ? RenameTable.openCLIP
-                        : RenameTable.huggingFaceCLIP(prefix: "vision_model.")))
-        }
+        if let vision { try gathered.add(vision, try visionTable(vision)) }
         if let language {
             try gathered.add(language, RenameTable(RenameTable.language(architecture)))
         }
@@ -109,6 +97,19 @@ package struct FlamingoParts: Sendable {
         let configuration = try configuration(of: gathered)
         if configuration.language.tiedEmbedding { gathered.remove("language.head.weight") }
         return (configuration, try gathered.parameters(heads: configuration.language.heads))
+    }
+
+    private func visionTable(_ vision: TensorArchive) throws -> RenameTable {
+        if nfnet != nil { return RenameTable(RenameTable.nfnet) }
+        guard vision.tensors["class_embedding"] == nil else {
+            throw FlamingoError.file(
+                path: vision.file, found: "a vision tower without prefix",
+                expected: "names that start with visual. or vision_model.")
+        }
+        let isOpenCLIP = vision.tensors["visual.class_embedding"] != nil
+        return RenameTable(
+            isOpenCLIP
+                ? RenameTable.openCLIP : RenameTable.huggingFaceCLIP(prefix: "vision_model."))
     }
 
     private func architecture() throws -> LanguageConfiguration.Architecture {
@@ -156,6 +157,7 @@ package struct FlamingoParts: Sendable {
     }
 
     private func visionConfiguration(_ reader: ShapeReader) throws -> VisionConfiguration {
+        if let nfnet { return .nfnet(nfnet) }
         let width = try reader.shape("vision.class_embedding", rank: 1)[0]
         let patch = try reader.shape("vision.patch_embedding.weight", rank: 4)[3]
         let positions = try reader.shape("vision.position_embedding", rank: 2)[0]
@@ -170,14 +172,15 @@ package struct FlamingoParts: Sendable {
         try visionConfiguration.check(
             width: width, layers: reader.count("vision.layers."), mlpWidth: mlp[0],
             imageSize: side * patch, patchSize: patch)
-        return VisionConfiguration(
-            imageSize: side * patch, patchSize: patch, width: width,
-            layers: reader.count("vision.layers."),
-            heads: visionConfiguration.heads ?? max(width / 64, 1), mlpWidth: mlp[0],
-            activation: visionConfiguration.activation,
-            normEpsilon: visionConfiguration.normEpsilon,
-            projectionWidth: projection.map { $0[0] == width ? $0[1] : $0[0] },
-            preprocessing: try visionConfiguration.preprocessing(imageSize: side * patch))
+        return .transformer(
+            VisionTransformerConfiguration(
+                imageSize: side * patch, patchSize: patch, width: width,
+                layers: reader.count("vision.layers."),
+                heads: visionConfiguration.heads ?? max(width / 64, 1), mlpWidth: mlp[0],
+                activation: visionConfiguration.activation,
+                normEpsilon: visionConfiguration.normEpsilon,
+                projectionWidth: projection.map { $0[0] == width ? $0[1] : $0[0] },
+                preprocessing: try visionConfiguration.preprocessing(imageSize: side * patch)))
     }
 
     private func resampler(_ reader: ShapeReader) throws -> ResamplerConfiguration {

@@ -31,15 +31,16 @@ package struct FlamingletConfiguration {
         let textWidth = size(language, "width")
         return FlamingoConfiguration(
             name: name, family: .flaminglet,
-            vision: VisionConfiguration(
-                imageSize: size(vision, "image_size"), patchSize: size(vision, "patch_size"),
-                width: width, layers: size(vision, "layers"), heads: size(vision, "heads"),
-                mlpWidth: 4 * width, activation: .geluTanh, normEpsilon: 1e-5,
-                projectionWidth: size(vision, "projection_width"), outputNorm: true,
-                outputPosition: SinePosition(amplitude: 0.7),
-                preprocessing: try Preprocessing(
-                    imageSize: size(vision, "image_size"), fit: .squash, filter: .bilinear,
-                    mean: [0.5, 0.5, 0.5], standardDeviation: [0.25, 0.25, 0.25])),
+            vision: .transformer(
+                VisionTransformerConfiguration(
+                    imageSize: size(vision, "image_size"), patchSize: size(vision, "patch_size"),
+                    width: width, layers: size(vision, "layers"), heads: size(vision, "heads"),
+                    mlpWidth: 4 * width, activation: .geluTanh, normEpsilon: 1e-5,
+                    projectionWidth: size(vision, "projection_width"), outputNorm: true,
+                    outputPosition: SinePosition(amplitude: 0.7),
+                    preprocessing: try Preprocessing(
+                        imageSize: size(vision, "image_size"), fit: .squash, filter: .bilinear,
+                        mean: [0.5, 0.5, 0.5], standardDeviation: [0.25, 0.25, 0.25]))),
             resampler: ResamplerConfiguration(
                 width: width, layers: size(resampler, "layers"), heads: size(resampler, "heads"),
                 headWidth: size(resampler, "head_width"), latents: size(resampler, "latents"),

@@ -13,24 +13,37 @@ package struct OperationCount: Sendable {
 
     // MARK: - Vision encoder
 
-    /// Weights of the vision encoder's layers and patch embedding.
+    /// Weights of the vision encoder's layers and patch embedding, or of its convolutions and pointwise layers.
     package var visionWeights: Int {
-        let vision = model.vision
-        let layer = 4 * vision.width * vision.width + 2 * vision.width * vision.mlpWidth
-        return vision.layers * layer + patchWeights
+        switch model.vision {
+        case .transformer(let vision): layerWeights(vision) + patchWeights(vision)
+        case .nfnet(let vision):
+            vision.network.layers(imageSize: vision.imageSize).reduce(0) { $0 + $1.weights }
+        }
     }
 
-    private var patchWeights: Int {
-        3 * model.vision.patchSize * model.vision.patchSize * model.vision.width
+    private func layerWeights(_ vision: VisionTransformerConfiguration) -> Int {
+        vision.layers * (4 * vision.width * vision.width + 2 * vision.width * vision.mlpWidth)
     }
 
-    /// Operations for one frame: every token goes through every layer and attends to every token.
+    private func patchWeights(_ vision: VisionTransformerConfiguration) -> Int {
+        3 * vision.patchSize * vision.patchSize * vision.width
+    }
+
+    /// Operations for one frame: every token goes through every layer and attends to every token, or every place of a map through
+    /// every convolution.
     package var frame: Double {
-        let vision = model.vision
-        let tokens = Double(vision.patches + 1)
-        let attention = 4 * tokens * tokens * Double(vision.width) * Double(vision.layers)
-        let layers = 2 * tokens * Double(visionWeights - patchWeights)
-        return layers + attention + 2 * Double(vision.patches) * Double(patchWeights)
+        switch model.vision {
+        case .transformer(let vision):
+            let tokens = Double(vision.patches + 1)
+            let attention = 4 * tokens * tokens * Double(vision.width) * Double(vision.layers)
+            let layers = 2 * tokens * Double(layerWeights(vision))
+            return layers + attention + 2 * Double(vision.patches) * Double(patchWeights(vision))
+        case .nfnet(let vision):
+            return vision.network.layers(imageSize: vision.imageSize).reduce(0) {
+                $0 + 2 * Double($1.weights) * Double($1.places)
+            }
+        }
     }
 
     // MARK: - Resampler

@@ -3,7 +3,7 @@ package import WadeImage
 package import WadeTensor
 
 /// A vision transformer as CLIP has it.
-package struct VisionConfiguration: Codable, Sendable, Equatable {
+package struct VisionTransformerConfiguration: Codable, Sendable, Equatable {
     /// Side of the square input, in pixels.
     package var imageSize: Int
     /// Side of a square patch, in pixels.
@@ -181,6 +181,22 @@ package struct LanguageConfiguration: Codable, Sendable, Equatable {
         case mpt
         case gptNeoX = "gpt_neox"
         case llama
+
+        /// Reads a name; the paper's own kind of language model is refused in words of its own.
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let name = try container.decode(String.self)
+            if let known = Architecture(rawValue: name) {
+                self = known
+                return
+            }
+            let expected = Self.allCases.map(\.rawValue).joined(separator: ", ")
+            let reason =
+                name == "chinchilla"
+                ? "the blocks of Chinchilla, whose weights, position encoding and tokens were never published; expected \(expected)"
+                : "decoder blocks \"\(name.prefix(100))\"; expected \(expected)"
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: reason)
+        }
     }
 
     enum CodingKeys: String, CodingKey {
@@ -226,7 +242,7 @@ package struct LanguageConfiguration: Codable, Sendable, Equatable {
 /// Sizes beyond this are no model's; the bound keeps every product of two sizes far from overflow.
 private let largestSize = 1 << 24
 
-private func requirePositive(_ sizes: [(String, Int)]) throws {
+func requirePositive(_ sizes: [(String, Int)]) throws {
     for (field, size) in sizes {
         try require(
             size > 0 && size <= largestSize, field, size, "a size from 1 to \(largestSize)")

@@ -5,7 +5,7 @@ package import WadeTensor
 /// The vision tower of OpenAI's and OpenCLIP's models. Features are the last block's output, class token dropped,
 /// before the final norm: what the released Flamingo-style models were trained on.
 package struct CLIPVisionTransformer: Sendable {
-    private let configuration: VisionConfiguration
+    private let configuration: VisionTransformerConfiguration
     /// (D, 3·P·P)
     private let patchEmbedding: Linear
     /// (D)
@@ -22,7 +22,7 @@ package struct CLIPVisionTransformer: Sendable {
     private let outputPosition: Tensor?
 
     package init(
-        _ weights: Weights, _ configuration: VisionConfiguration, arithmetic: Arithmetic
+        _ weights: Weights, _ configuration: VisionTransformerConfiguration, arithmetic: Arithmetic
     ) throws {
         let (width, patch) = (configuration.width, configuration.patchSize)
         self.configuration = configuration
@@ -156,7 +156,7 @@ private struct VisionBlock: Sendable {
     private let attention: Attention
 
     init(
-        _ weights: Weights, _ configuration: VisionConfiguration, arithmetic: Arithmetic
+        _ weights: Weights, _ configuration: VisionTransformerConfiguration, arithmetic: Arithmetic
     ) throws {
         let (width, epsilon) = (configuration.width, configuration.normEpsilon)
         attentionNorm = try LayerNorm(weights["attention_norm"], width: width, epsilon: epsilon)

@@ -8,7 +8,8 @@ package import WadeTensor
 
 /// An NFNet without normalisation layers: every convolution's weights are standardised once, when it is loaded.
 ///
-/// Parameter names are timm's (`dm_nfnet_f0` to `f6`). Feature maps are (F, Y, X, C).
+/// As a Flamingo's encoder it needs no classifier; what a layer multiplies is standardised first and packed then, so that bundles keep
+/// its weights as they were published. Parameter names are timm's (`dm_nfnet_f0` to `f6`). Feature maps are (F, Y, X, C).
 package struct NFNet: Sendable {
     private let configuration: NFNetConfiguration
     /// Four 3 × 3 convolutions, pixels to a quarter of the resolution.
@@ -214,8 +215,15 @@ extension Convolution {
         stride: Int = 1, groups: Int = 1, _ rule: NFNetConfiguration.Rule, _ arithmetic: Arithmetic
     ) throws {
         let shape = Shape([outputs, inputs / groups, kernel, kernel])
-        let raw = try weights.tensor("weight", shape: shape).values
+        let tensor = try weights.tensor("weight", shape: shape)
         let gain = try weights.tensor("gain", shape: [outputs, 1, 1, 1]).values
+        let bias = try weights.tensor("bias", shape: [outputs])
+        guard weights.holdValues else {
+            self.init(
+                unread: shape, bias: bias, stride: stride, groups: groups, arithmetic: arithmetic)
+            return
+        }
+        let raw = tensor.values
         let fanIn = shape.elementCount / outputs
         var standardized = [Float](repeating: 0, count: raw.count)
         for output in 0..<outputs {
@@ -234,8 +242,7 @@ extension Convolution {
             }
         }
         self.init(
-            weight: Tensor(standardized, shape: shape),
-            bias: try weights.tensor("bias", shape: [outputs]), stride: stride, groups: groups,
+            weight: Tensor(standardized, shape: shape), bias: bias, stride: stride, groups: groups,
             arithmetic: arithmetic)
     }
 }
@@ -248,6 +255,7 @@ extension Linear {
         self.init(
             weight: try weights.tensor("weight", shape: [outputs, inputs, 1, 1])
                 .reshaped([outputs, inputs]),
-            bias: try weights.tensor("bias", shape: [outputs]), arithmetic: arithmetic)
+            bias: try weights.tensor("bias", shape: [outputs]),
+            arithmetic: arithmetic.ofLayer(weights: outputs * inputs))
     }
 }

@@ -91,6 +91,58 @@ package struct NFNetConfiguration: Codable, Sendable, Equatable {
         }
     }
 
+    /// A layer that multiplies: a convolution, or squeeze-and-excite's two products.
+    struct Layer {
+        /// Elements of its matrices, each of which a place of the map reads once.
+        let weights: Int
+        /// Places of the map that it computes.
+        let places: Int
+        /// Channels that come out.
+        let outputs: Int
+    }
+
+    /// The layers between a square picture of side `imageSize` and the features, in the order of the forward pass.
+    func layers(imageSize: Int) -> [Layer] {
+        var (side, layers): (Int, [Layer]) = (imageSize, [])
+        func add(from inputs: Int, to outputs: Int, kernel: Int = 1, groups: Int = 1) {
+            layers.append(
+                Layer(
+                    weights: outputs * (inputs / groups) * kernel * kernel, places: side * side,
+                    outputs: outputs))
+        }
+        let stem = [8, 4, 2, 1].map { stemWidth / $0 }
+        for (index, widths) in zip(0..<4, zip([3] + stem, stem)) {
+            if index == 0 || index == 3 { side = (side + 1) / 2 }
+            add(from: widths.0, to: widths.1, kernel: 3)
+        }
+        var width = stemWidth
+        for (stage, outputs) in widths.enumerated() {
+            let inner = innerWidth(of: outputs)
+            let groups = inner / groupWidth
+            for block in 0..<depths[stage] {
+                let isStrided = block == 0 && stage > 0
+                add(from: width, to: inner)
+                if isStrided { side = (side + 1) / 2 }
+                add(from: inner, to: inner, kernel: 3, groups: groups)
+                add(from: inner, to: inner, kernel: 3, groups: groups)
+                add(from: inner, to: outputs)
+                if isStrided || width != outputs { add(from: width, to: outputs) }
+                layers.append(
+                    Layer(
+                        weights: 2 * outputs * squeezedWidth(of: outputs), places: 1,
+                        outputs: outputs))
+                width = outputs
+            }
+        }
+        if tap == .finalConvolution { add(from: width, to: finalWidth) }
+        return layers
+    }
+
+    /// Values of the largest map.
+    func largestMap(imageSize: Int) -> Int {
+        layers(imageSize: imageSize).reduce(0) { max($0, $1.places * $1.outputs) }
+    }
+
     /// Beyond this no network's width lies; products of two stay far from overflow.
     private static let largestWidth = 1 << 16
 

@@ -28,7 +28,7 @@ package struct Benchmark: Sendable {
             stopwatch,
             readBytes: min(
                 OperationCount(source.configuration).tokenWeights
-                    * settings.precision.bytesPerWeight, 1 << 30))
+                    * settings.precision.halfBits / 16, 1 << 30))
         // What measuring the machine took is not the model's.
         ProcessMemory.forgetPeak()
         progress("the model")
@@ -94,13 +94,6 @@ package struct Benchmark: Sendable {
         let film = PathBytes(folder.appendingPathComponent("film.mp4").path)
         try SampleFilm.write(to: film)
         return try body(film)
-    }
-}
-
-extension Precision {
-    /// Bytes that a packed weight takes; the bits are in the name.
-    var bytesPerWeight: Int {
-        max(1, (Int(rawValue.drop { !$0.isNumber }) ?? 32) / 8)
     }
 }
 

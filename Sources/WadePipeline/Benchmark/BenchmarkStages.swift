@@ -66,7 +66,7 @@ struct BenchmarkStages: Sendable {
 
     private var count: OperationCount { OperationCount(model.configuration) }
     private var preprocessing: Preprocessing { model.configuration.vision.preprocessing }
-    private var bytesPerWeight: Double { Double(settings.precision.bytesPerWeight) }
+    private var bytesPerWeight: Double { Double(settings.precision.halfBits) / 16 }
     private static let frames = BenchmarkSettings.frames
 
     /// Every stage; without demonstrations there is no prefix. `progress` is told what comes next.

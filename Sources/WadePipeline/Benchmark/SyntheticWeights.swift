@@ -25,6 +25,8 @@ enum SyntheticWeights {
             return Tensor(repeating: name.hasSuffix("weight") ? 1 : 0, shape: shape)
         }
         if name.hasSuffix("bias") { return .zeros(shape) }
+        // What a normalizer-free network multiplies standardised weights and branches with.
+        if name.hasSuffix("gain") { return Tensor(repeating: 1, shape: shape) }
         if name.hasSuffix("gate") { return Tensor(repeating: 0.5, shape: shape) }
         // A product keeps the scale of what it is given; the sums of residual branches then grow slowly.
         let scale = 1 / Float(max(shape[-1], 1)).squareRoot()

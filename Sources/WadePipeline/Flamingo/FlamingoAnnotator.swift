@@ -215,12 +215,7 @@ package struct FlamingoAnnotator: Sendable {
     private func encodingMemory(_ metadata: VideoMetadata, _ span: ClipSpan?) -> Int {
         let span = span ?? ClipSpan(start: 0, end: metadata.duration, boundary: .whole)
         let frames = pipeline.sampling.times(in: span).count
-        let vision = model.configuration.vision
-        // A pixel as 8 bits, as float32, and once more as float32 in patches.
-        let pixels = 3 * vision.imageSize * vision.imageSize * 9
-        // Of one layer: the state, its copy, queries, keys, values, and the feed-forward network's hidden state twice.
-        let states = (vision.patches + 1) * (vision.width * 6 + vision.mlpWidth * 2) * 4
-        return frames * (pixels + states)
+        return model.configuration.vision.encodingBytes(frames: frames)
     }
 
     private func frames(

@@ -51,7 +51,6 @@ package struct ModelCard: Sendable {
 
     /// Markdown for the bundle's folder.
     package var text: String {
-        let vision = configuration.vision
         let language = configuration.language
         let rows = parts.map {
             "| \($0.name) | \($0.parameters) | \($0.isTrained ? "trained" : "frozen") |"
@@ -65,8 +64,7 @@ package struct ModelCard: Sendable {
             | --- | --- | --- |
             \(rows.joined(separator: "\n"))
 
-            Vision: \(vision.layers) layers of \(vision.width), \(vision.imageSize) px, patches of \
-            \(vision.patchSize). Language: \(language.architecture.rawValue), \(language.layers) \
+            Vision: \(configuration.vision.summary). Language: \(language.architecture.rawValue), \(language.layers) \
             layers of \(language.width), \(language.vocabularySize) tokens. Gated cross-attention \
             before layers \(configuration.crossAttention.layers.map(String.init).joined(separator: ", ")).
 

@@ -146,10 +146,10 @@ package struct ModelImport: Sendable {
                 throw FlamingoError.request(
                     found: "no vision tower", expected: "--vision FILE-OR-FOLDER")
             }
-            var (tower, towerConfiguration) = try visionTower(vision)
+            var (tower, towerConfiguration, nfnet) = try visionTower(vision)
             // OpenFlamingo prepares pictures as open_clip does, wherever the tower's weights come from.
             towerConfiguration.fit = .shorterSideTorchvision
-            return FlamingoParts(
+            var parts = FlamingoParts(
                 language: try PublishedFiles(folder: language).weights(), vision: tower,
                 checkpoint: try PublishedFiles.weights(at: checkpoint),
                 languageConfiguration: languageConfiguration,
@@ -157,6 +157,8 @@ package struct ModelImport: Sendable {
                 visionConfiguration: towerConfiguration, name: name,
                 tokens: try specialTokens(
                     tokenizer, adding: ["<|endofchunk|>", "<image>"], languageConfiguration))
+            parts.nfnet = nfnet
+            return parts
         }
         let path = checkpoint + "/config.json"
         let otter = try OtterConfiguration(json: try contents(of: path), path: path)
@@ -172,24 +174,27 @@ package struct ModelImport: Sendable {
         return parts
     }
 
-    /// The tower's weights and what the configuration beside them tells.
+    /// The tower's weights and what the configuration beside them tells, for a normalizer-free network timm's.
     private func visionTower(
         _ path: String
-    ) throws -> (TensorArchive, PublishedVisionConfiguration) {
+    ) throws -> (TensorArchive, PublishedVisionConfiguration, NFNetVisionConfiguration?) {
         let isFolder = PublishedFiles(folder: path).isFolder
         let folder = isFolder ? path : (path as NSString).deletingLastPathComponent
         let files = PublishedFiles(folder: folder.isEmpty ? "." : folder)
         let weights = try PublishedFiles.weights(at: path)
         for name in ["open_clip_config.json", "config.json"] where files.has(name) {
             let file = files.folder + "/" + name
-            var configuration = try PublishedVisionConfiguration(
-                json: try contents(of: file), path: file)
+            let json = try contents(of: file)
+            if NFNetVisionConfiguration.describes(json) {
+                return (weights, .openAI, try NFNetVisionConfiguration(timm: json, path: file))
+            }
+            var configuration = try PublishedVisionConfiguration(json: json, path: file)
             let preprocessor = files.folder + "/preprocessor_config.json"
             if name == "config.json", files.has("preprocessor_config.json") {
                 try configuration.readPreprocessor(
                     json: try contents(of: preprocessor), path: preprocessor)
             }
-            return (weights, configuration)
+            return (weights, configuration, nil)
         }
         // OpenAI's archives alone come without a configuration; this scalar marks them.
         guard weights.tensors["input_resolution"] != nil else {
@@ -197,7 +202,7 @@ package struct ModelImport: Sendable {
                 path: path, found: "no open_clip_config.json or config.json beside it",
                 expected: "one of them, or OpenAI's own archive")
         }
-        return (weights, .openAI)
+        return (weights, .openAI, nil)
     }
 
     /// The tokenizer's file as a bundle keeps it (JSON), and the tokenizer without the Flamingo tokens.

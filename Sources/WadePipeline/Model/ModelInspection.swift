@@ -34,10 +34,10 @@ package struct ModelInspection {
                 "\(padded(precision.rawValue, 16)) \(size(bytes)) GB of weights, packed in the file"
             )
         } else {
-            for (name, bits) in [("float32", 32), ("bfloat16", 16), ("int8", 8)] {
+            let memory = ModelMemory(parameters: card.parameters)
+            for name in ModelMemory.precisions {
                 lines.append(
-                    "\(padded(name, 16)) \(size(card.parameters * bits / 8)) GB of weights in memory"
-                )
+                    "\(padded(name, 16)) \(size(memory.bytes(in: name))) GB of weights in memory")
             }
         }
         if withTensors { lines += [""] + (try tensorLines()) }

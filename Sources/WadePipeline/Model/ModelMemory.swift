@@ -6,37 +6,51 @@ internal import WadeTensor
 /// The memory that a number of parameters takes.
 package struct ModelMemory: Sendable, Equatable {
     package let parameters: Int
+    /// The precision that weights are kept in, and their bytes; nil for weights as they were published, which become what is asked for.
+    package let stored: Stored?
+
+    package struct Stored: Sendable, Equatable {
+        package let precision: String
+        package let bytes: Int
+    }
 
     package init(parameters: Int) {
         self.parameters = parameters
+        stored = nil
     }
 
     /// The parameters of the bundle at `folder`; nothing of its weights is read.
-    package init(bundle folder: String) throws {
-        parameters = try ModelCard(try ModelBundle(path: folder)).parameters
+    package init(bundle folder: String) throws { try self.init(ModelBundle(path: folder)) }
+
+    private init(_ bundle: ModelBundle) throws {
+        parameters = try ModelCard(bundle).parameters
+        stored = bundle.configuration.precision.map {
+            Stored(
+                precision: $0.rawValue,
+                bytes: bundle.weights.tensors.values.reduce(0) { $0 + $1.byteCount })
+        }
     }
 
     /// The memory of the weights of a pipeline's model, and in which precision it answers.
     package static func needed(by pipeline: Pipeline) throws -> (ModelMemory, precision: String) {
         let bundle = try ModelBundle(path: ModelLocation(pipeline.model).folder)
         let precision = pipeline.precision(storedAs: bundle.configuration.storedPrecision)
-        return (ModelMemory(parameters: try ModelCard(bundle).parameters), precision.rawValue)
+        return (try ModelMemory(bundle), precision.rawValue)
     }
 
-    /// Bits of a weight by precision, without the scales that the integers are multiplied with.
-    package static let bits: [(precision: String, bits: Int)] = [
-        ("float32", 32), ("bfloat16", 16), ("int8", 8), ("int4", 4),
-    ]
+    /// The precisions, by their names.
+    package static let precisions = Precision.allCases.map(\.rawValue)
 
-    /// Bytes of all weights at so many bits each.
-    package func bytes(bits: Int) -> Int {
-        let (whole, isHuge) = parameters.multipliedReportingOverflow(by: bits)
-        return isHuge ? Int.max : (whole + 7) / 8
+    /// Bytes of all weights as `precision` keeps those of large layers.
+    private func bytes(_ precision: Precision) -> Int {
+        let (whole, isHuge) = parameters.multipliedReportingOverflow(by: precision.halfBits)
+        return isHuge ? Int.max : (whole + 15) / 16
     }
 
-    /// Bytes of all weights in `precision`; those of float32 for one that is not known.
+    /// Bytes of all weights in `precision`, counted where they are kept in it; those of float32 for one that is not known.
     package func bytes(in precision: String) -> Int {
-        bytes(bits: Self.bits.first { $0.precision == precision }?.bits ?? 32)
+        if let stored, stored.precision == precision { return stored.bytes }
+        return bytes(Precision(rawValue: precision) ?? .float32)
     }
 
     /// What is left of the machine's memory for a model: frames, keys and values, the program and the system take the rest, by estimate.
@@ -66,6 +80,19 @@ package enum MachineMemory {
     static func total(meminfo text: String) -> Int? {
         text.firstMatch(of: /MemTotal:\s+([0-9]+) kB/).flatMap { Int($0.output.1) }.map {
             $0 * 1024
+        }
+    }
+}
+
+extension Precision {
+    /// Half bits that a weight of a large layer takes: of four bits a scale for every 32 weights is an eighth more; int8's scales, one
+    /// for each output, are next to nothing.
+    package var halfBits: Int {
+        switch self {
+        case .float32: 64
+        case .bfloat16: 32
+        case .int8: 16
+        case .int4: 9
         }
     }
 }

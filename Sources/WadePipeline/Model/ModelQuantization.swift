@@ -22,15 +22,19 @@ package struct ModelQuantization: Sendable {
                     "\(source.path), which is \(source.configuration.storedPrecision.rawValue) already",
                 expected: "a bundle with its weights as they were published")
         }
-        guard Arithmetic(precision: precision).isNarrow else {
-            throw PipelineError.request(
-                found: "a processor that does not multiply \(precision.rawValue)",
-                expected: precision == .int8
-                    ? "one with AVX512-VNNI or AMX" : "one with AVX512-BF16 or AMX")
-        }
+        try Self.requireProcessor(for: precision)
         self.source = source
         self.precision = precision
         self.leastInt8Weights = leastInt8Weights
+    }
+
+    /// Throws where the processor has no products of `precision`, and weights cannot be packed for them.
+    package static func requireProcessor(for precision: Precision) throws {
+        guard !Arithmetic(precision: precision).isNarrow else { return }
+        throw PipelineError.request(
+            found: "a processor that does not multiply \(precision.rawValue)",
+            expected: precision == .int8
+                ? "one with AVX512-VNNI or AMX" : "one with AVX512-BF16 or AMX")
     }
 
     /// Writes the bundle into the folder `output`, which must not exist yet and appears whole or not at all. Norms, embeddings, gates
@@ -91,10 +95,15 @@ package struct ModelQuantization: Sendable {
         let card =
             FileManager.default.fileExists(atPath: path)
             ? String(decoding: try contents(of: path), as: UTF8.self) : try ModelCard(source).text
+        let small = "in layers of fewer than \(leastInt8Weights) weights to bfloat16"
         let rounding =
-            precision == .int8
-            ? "8-bit integers with one scale for each output, activations to 8-bit integers with one scale for each row; in layers of fewer than \(leastInt8Weights) weights to bfloat16"
-            : "bfloat16, activations likewise"
+            switch precision {
+            case .float32, .bfloat16: "bfloat16, activations likewise"
+            case .int8:
+                "8-bit integers with one scale for each output, activations to 8-bit integers with one scale for each row; \(small)"
+            case .int4:
+                "4-bit integers with a scale for every 32 inputs of an output, activations to bfloat16, those of vision encoder and resampler to 8-bit integers; \(small)"
+            }
         return card + """
 
             ## Precision

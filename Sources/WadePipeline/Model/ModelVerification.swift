@@ -12,18 +12,24 @@ package struct VerificationCheck: Sendable, CustomStringConvertible {
     package let passed: Bool
     /// The worst difference, or what was found and expected.
     package let detail: String
-    /// The worst difference of a numeric comparison; 0 for equal texts and ids.
+    /// The difference of a numeric comparison, as its tolerance measures it; 0 for equal texts and ids.
     package let difference: Float
 
     package var description: String { "\(passed ? "ok  " : "FAIL") \(name): \(detail)" }
 
     static func close(
-        _ name: String, _ found: Tensor, _ expected: Tensor, within tolerance: Float
+        _ name: String, _ found: Tensor, _ expected: Tensor, within tolerance: VerificationTolerance
     ) -> VerificationCheck {
         let comparison = Comparison(found, expected)
+        let (difference, limit) = tolerance.measured(found, expected)
+        let detail =
+            switch tolerance {
+            case .largest: "\(comparison), tolerance \(limit)"
+            case .relative: "relative \(difference), tolerance \(limit); \(comparison)"
+            }
         return VerificationCheck(
-            name: name, passed: comparison.count > 0 && comparison.difference <= tolerance,
-            detail: "\(comparison), tolerance \(tolerance)", difference: comparison.difference)
+            name: name, passed: comparison.count > 0 && difference <= limit, detail: detail,
+            difference: difference)
     }
 
     static func equal<Value: Equatable>(
@@ -44,30 +50,54 @@ package struct ModelVerification {
     private let tokenizer: Tokenizer
     private let expected: ExpectedCases
     private let isOtter: Bool
+    private let precision: Precision
 
-    /// Imports the fixture at `folder` into a bundle below `scratch` and loads it.
-    package init(folder: String, scratch: String, arithmetic: Arithmetic) throws {
+    /// Imports the fixture at `folder` into a bundle below `scratch`, quantises it where `arithmetic` is of low precision, and loads it;
+    /// or loads `bundle`, which must be made of the same model.
+    package init(
+        folder: String, scratch: String, arithmetic: Arithmetic, bundle: ModelBundle? = nil
+    ) throws {
         self.folder = folder
         let fixture = try FixtureConfiguration(folder: folder)
         isOtter = fixture.isOtter
-        bundle = try fixture.modelImport(folder).write(to: scratch + "/bundle")
-        model = try bundle.model(arithmetic)
-        tokenizer = try bundle.tokenizer()
+        precision = arithmetic.precision
+        self.bundle =
+            try bundle
+            ?? Self.bundle(of: fixture.modelImport(folder), scratch: scratch, arithmetic)
+        model = try self.bundle.model(arithmetic)
+        tokenizer = try self.bundle.tokenizer()
         let path = folder + "/expected.json"
         expected = try decodeConfiguration(
             ExpectedCases.self, try contents(of: path), path: path)
     }
 
-    /// Imports into a scratch folder of its own, runs every case, and removes the folder again.
-    package static func run(folder: String, arithmetic: Arithmetic) throws -> [VerificationCheck] {
+    /// Imports the parts into a bundle below `scratch`, and makes one of low precision of it where the processor has such products; elsewhere
+    /// weights are rounded when they are loaded.
+    static func bundle(of parts: ModelImport, scratch: String, _ arithmetic: Arithmetic) throws
+        -> ModelBundle
+    {
+        let bundle = try parts.write(to: scratch + "/bundle")
+        guard arithmetic.isNarrow else { return bundle }
+        return try ModelQuantization(
+            bundle, precision: arithmetic.precision, leastInt8Weights: arithmetic.leastInt8Weights
+        ).write(to: scratch + "/quantized")
+    }
+
+    /// Imports into a scratch folder of its own, or takes `bundle`, runs every case, and removes the folder again.
+    package static func run(
+        folder: String, arithmetic: Arithmetic, bundle: ModelBundle? = nil
+    ) throws -> [VerificationCheck] {
         let scratch = FileManager.default.temporaryDirectory
             .appendingPathComponent("wade-verify-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: scratch) }
         if IDEFICSVerification.applies(to: folder) {
-            return try IDEFICSVerification(folder: folder, scratch: scratch, arithmetic: arithmetic)
-                .run()
+            return try IDEFICSVerification(
+                folder: folder, scratch: scratch, arithmetic: arithmetic, bundle: bundle
+            ).run()
         }
-        return try ModelVerification(folder: folder, scratch: scratch, arithmetic: arithmetic).run()
+        return try ModelVerification(
+            folder: folder, scratch: scratch, arithmetic: arithmetic, bundle: bundle
+        ).run()
     }
 
     /// Runs all cases in order of their names.
@@ -136,8 +166,11 @@ package struct ModelVerification {
         var checks: [VerificationCheck] = []
         var (features, tokens, embeddings): ([Tensor], [Tensor], [Tensor]) = ([], [], [])
         for media in 0..<pixels.shape[0] {
-            let raw = try model.vision.tokens(pixels[media])
-            if let embedding = model.vision.embedding(raw) { embeddings.append(embedding) }
+            if let tower = model.vision.transformer,
+                let embedding = tower.embedding(try tower.tokens(pixels[media]))
+            {
+                embeddings.append(embedding)
+            }
             let patches = try model.vision(pixels[media])
             features.append(patches)
             tokens.append(try model.resampler?(patches, media: media) ?? patches[0])
@@ -151,7 +184,9 @@ package struct ModelVerification {
                 continue
             }
             checks.append(
-                .close("\(place.label) \(name)", .concatenated(values), expected, within: 1e-4))
+                .close(
+                    "\(place.label) \(name)", .concatenated(values), expected,
+                    within: tolerance(.visual)))
         }
         return (model.media(tokens), checks)
     }
@@ -169,12 +204,13 @@ package struct ModelVerification {
             guard let expected = try tensors.optional(name, row: place.row, of: place.rows) else {
                 continue
             }
-            checks.append(.close("\(label) \(name)", state, expected, within: 2e-3))
+            checks.append(.close("\(label) \(name)", state, expected, within: tolerance(.state)))
         }
         let logits = model.language.logits(hidden)
         if let expected = try tensors.optional("logits_last", row: place.row, of: place.rows) {
             let last = logits[logits.rows - 1..<logits.rows]
-            checks.append(.close("\(label) logits_last", last, expected, within: 2e-3))
+            checks.append(
+                .close("\(label) logits_last", last, expected, within: tolerance(.logits)))
         }
         if let expected = try tensors.optional("logits", row: place.row, of: place.rows) {
             let positions = try tensors.integers("logits_positions")
@@ -183,7 +219,9 @@ package struct ModelVerification {
                     found: "logits_positions \(positions)", expected: "below \(logits.rows)")
             }
             checks.append(
-                .close("\(label) logits", logits.gathered(positions), expected, within: 2e-3))
+                .close(
+                    "\(label) logits", logits.gathered(positions), expected,
+                    within: tolerance(.logits)))
         }
         return checks
     }
@@ -197,6 +235,10 @@ package struct ModelVerification {
         let generator = Generator(model)
         for name in tensors.names where name.hasSuffix("_ids") && name != "input_ids" {
             let kind = String(name.dropLast(4))
+            guard VerificationTolerance.comparesTokens(in: precision) else {
+                tensors.skip(name, kind + "_score")
+                continue
+            }
             let lists = try tensors.rows(name)
             guard row < lists.count else {
                 throw FlamingoError.request(
@@ -228,11 +270,11 @@ package struct ModelVerification {
                         expected: "one per row")
                 }
                 let expected = scores.values[row]
-                let tolerance = max(1e-3, abs(expected) > 100 ? abs(expected) * 1e-5 : 0)
                 checks.append(
                     .close(
                         "\(label) \(kind)_score", Tensor([Float(score)], shape: [1]),
-                        Tensor([expected], shape: [1]), within: tolerance))
+                        Tensor([expected], shape: [1]), within: scoreTolerance(upTo: abs(expected)))
+                )
             }
         }
         return checks
@@ -254,7 +296,19 @@ package struct ModelVerification {
             let largest = expected.values.map(abs).max() ?? 0
             return .close(
                 "\(label) \(name)", Tensor(values, shape: [values.count]), expected,
-                within: max(1e-3, largest > 100 ? largest * 1e-5 : 0))
+                within: scoreTolerance(upTo: largest))
         }
+    }
+
+    private func tolerance(_ quantity: VerifiedQuantity) -> VerificationTolerance {
+        .of(quantity, in: precision, family: bundle.configuration.family)
+    }
+
+    /// Sums of many log-probabilities are as exact as a float32 of their size.
+    private func scoreTolerance(upTo largest: Float) -> VerificationTolerance {
+        guard case .largest(let limit) = tolerance(.score), largest > 100 else {
+            return tolerance(.score)
+        }
+        return .largest(max(limit, largest * 1e-5))
     }
 }

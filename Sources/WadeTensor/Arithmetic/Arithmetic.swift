@@ -9,6 +9,11 @@ package enum Precision: String, Sendable, CaseIterable, Codable {
     /// Operands rounded to 8-bit integers with one scale for each column of the weights and each row of what they are multiplied
     /// with, sums in 32-bit integers.
     case int8
+    /// Weights as 4-bit integers with a scale for every 32 inputs of an output (`FourBitWeights`), multiplied as bfloat16.
+    case int4
+
+    /// What rows of activations are rounded to before they are multiplied with weights of this precision.
+    var ofRows: Precision { self == .int4 ? .bfloat16 : self }
 
     /// The precisions in which gradients can be taken.
     package static let trainable: [Precision] = [.float32, .bfloat16]
@@ -16,7 +21,7 @@ package enum Precision: String, Sendable, CaseIterable, Codable {
     /// What names the arithmetic in a recipe; it changes when the same weights may give other numbers.
     package var recipeName: String {
         switch self {
-        case .float32, .int8: rawValue
+        case .float32, .int8, .int4: rawValue
         // The second: weights are rounded once, and every product is one of rounded operands.
         case .bfloat16: "bfloat16/2"
         }
@@ -30,6 +35,7 @@ package enum PrecisionChoice: String, Sendable, CaseIterable, Codable {
     case float32
     case bfloat16
     case int8
+    case int4
 
     /// The precision for weights that are kept as `stored` says: theirs where nothing was chosen, or where they are narrow and the
     /// choice is left to the program.
@@ -40,6 +46,7 @@ package enum PrecisionChoice: String, Sendable, CaseIterable, Codable {
         case .float32: .float32
         case .bfloat16: .bfloat16
         case .int8: .int8
+        case .int4: .int4
         }
     }
 }
@@ -52,7 +59,7 @@ package struct Arithmetic: Sendable, Hashable {
     package let precision: Precision
     /// Whether weights stay as they are, so that gradients can go back through them; packed ones are for inference only.
     package let allowsGradients: Bool
-    /// Layers of a model with fewer weights stay bfloat16 where the model is int8.
+    /// Layers of a model with fewer weights stay bfloat16 where the model is int8 or int4.
     package let leastInt8Weights: Int
 
     /// The least weights of a layer that int8 takes: below, rounding rows costs about what the shorter product saves (an estimate), and a whole
@@ -73,9 +80,16 @@ package struct Arithmetic: Sendable, Hashable {
     }
 
     /// The arithmetic of a model's layer with so many weights.
-    func ofLayer(weights: Int) -> Arithmetic {
-        guard precision == .int8, weights < leastInt8Weights else { return self }
+    package func ofLayer(weights: Int) -> Arithmetic {
+        guard [.int8, .int4].contains(precision), weights < leastInt8Weights else { return self }
         return Arithmetic(engine: engine, precision: .bfloat16)
+    }
+
+    /// The arithmetic of what sees, where this is a whole model's: in a model of four bits vision encoder and resampler stay int8. They are
+    /// a small part of its memory, and all that follows rests on what they make of a clip.
+    package var ofSeeing: Arithmetic {
+        guard precision == .int4 else { return self }
+        return Arithmetic(engine: engine, precision: .int8, leastInt8Weights: leastInt8Weights)
     }
 
     /// Whether products take rounded rows and narrow weights here; elsewhere rounded numbers are multiplied in float32.

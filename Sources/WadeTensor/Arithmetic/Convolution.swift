@@ -30,19 +30,47 @@ package struct Convolution: Sendable {
             "convolution: weight \(weight.shape), \(groups) groups")
         weight.requireUnwatched("convolution")
         bias?.requireUnwatched("convolution")
-        let (outputs, depth, kernel) = (weight.shape[0], weight.shape[1], weight.shape[2])
-        self.inputs = depth * groups
-        self.outputs = outputs
-        self.kernel = kernel
-        self.stride = stride
-        let (own, area) = (outputs / groups, kernel * kernel)
-        self.groups = (0..<groups).map { group in
-            let rows = group * own..<(group + 1) * own
+        let (depth, area) = (weight.shape[1], weight.shape[2] * weight.shape[2])
+        self.init(
+            shape: weight.shape, bias: bias, stride: stride, groups: groups, arithmetic: arithmetic
+        ) { rows in
             // (own, depth, area) to (own, area, depth), the order in which windows are gathered.
             let reordered = rows.map { weight[$0].reshaped([depth, area]).transposed() }
+            return Tensor.concatenated(reordered).reshaped([rows.count, area * depth])
+        }
+    }
+
+    /// A convolution of the right shape that must not be run, whose weights (O, C/groups, K, K) nobody reads.
+    package init(
+        unread shape: Shape, bias: Tensor, stride: Int, groups: Int, arithmetic: Arithmetic
+    ) {
+        self.init(
+            shape: shape, bias: bias, stride: stride, groups: groups,
+            arithmetic: Arithmetic(engine: .openBLAS)
+        ) { rows in
+            // Memory that nobody touches is never given.
+            unsafe Tensor(
+                uninitialized: [rows.count, shape.sizes.dropFirst().reduce(1, *)]) { _ in }
+        }
+    }
+
+    /// `matrix` makes the layer of a group from its rows of the weight.
+    private init(
+        shape: Shape, bias: Tensor?, stride: Int, groups: Int, arithmetic: Arithmetic,
+        matrix: (Range<Int>) -> Tensor
+    ) {
+        let outputs = shape[0]
+        self.inputs = shape[1] * groups
+        self.outputs = outputs
+        self.kernel = shape[2]
+        self.stride = stride
+        let own = outputs / groups
+        self.groups = (0..<groups).map { group in
+            let rows = group * own..<(group + 1) * own
+            let weight = matrix(rows)
             return Linear(
-                weight: Tensor.concatenated(reordered).reshaped([own, area * depth]),
-                bias: bias?.reshaped([outputs])[rows], arithmetic: arithmetic)
+                weight: weight, bias: bias?.reshaped([outputs])[rows],
+                arithmetic: arithmetic.ofLayer(weights: weight.count))
         }
     }
 

@@ -173,6 +173,9 @@ extension Tensor {
         let (outputs, inputs) = (shape[0], shape[1])
         return unsafe withValues { values in
             guard let base = values.baseAddress else { return nil }
+            if precision == .int4 {
+                return PanelMatrix(unsafe FourBitWeights(base, outputs: outputs, inputs: inputs))
+            }
             return unsafe PanelMatrix(
                 base, outputs: outputs, inputs: inputs, precision: precision)
         }

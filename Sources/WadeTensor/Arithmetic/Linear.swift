@@ -38,8 +38,8 @@ package struct Linear: Sendable {
             return
         }
         // Without instructions for them, rounded numbers are multiplied as float32.
-        rounding = arithmetic.precision
-        let weight = weight.rounded(to: rounding)
+        rounding = arithmetic.precision.ofRows
+        let weight = weight.rounded(to: arithmetic.precision)
         if arithmetic.engine == .oneDNN {
             let hasBias = bias != nil
             let packed = unsafe weight.withValues { values -> PackedMatrix? in
@@ -61,16 +61,20 @@ package struct Linear: Sendable {
         arithmetic: Arithmetic
     ) throws {
         let shape: Shape = [outputs, inputs]
-        // A bundle of int8 says itself which of its layers are bfloat16.
-        if arithmetic.isNarrow, let packed = try weights.packed(name, shape: shape),
-            packed.precision == arithmetic.precision || arithmetic.precision == .int8,
+        let packed = try weights.packed(name, shape: shape)
+        if arithmetic.isNarrow, let packed, packed.isKept(for: arithmetic.precision),
             MatrixEngine.multiplies(packed.precision), let panels = try packed.panels()
         {
             self.init(panels, bias: bias)
         } else {
+            // Weights of four bits are bfloat16 numbers; rounded to four bits once more they would be others.
+            let isRounded = arithmetic.precision == .int4 && packed?.precision == .int4
             self.init(
                 weight: try weights.tensor(name, shape: shape), bias: bias,
-                arithmetic: arithmetic.ofLayer(weights: shape.elementCount))
+                arithmetic: isRounded
+                    ? Arithmetic(engine: arithmetic.engine, precision: .bfloat16)
+                    : arithmetic.ofLayer(weights: shape.elementCount))
+            weights.forget(name, copiedBy: self)
         }
         weights.note(name, self)
     }

@@ -101,7 +101,7 @@ extension MatrixEngine {
     static func multiplies(_ precision: Precision) -> Bool {
         switch precision {
         case .float32: false
-        case .bfloat16: hasInstructions(dnnl_cpu_isa_avx512_core_bf16)
+        case .bfloat16, .int4: hasInstructions(dnnl_cpu_isa_avx512_core_bf16)
         case .int8: hasInstructions(dnnl_cpu_isa_avx512_core_vnni)
         }
     }

@@ -151,6 +151,16 @@ extension Tensor {
         case .float32: return self
         case .bfloat16:
             for i in values.indices { values[i] = float32(bfloat16Bits: bfloat16Bits(values[i])) }
+        case .int4:
+            for start in stride(from: 0, to: count, by: max(width, 1)) {
+                for first in stride(from: start, to: start + width, by: FourBitWeights.group) {
+                    let group = first..<min(first + FourBitWeights.group, start + width)
+                    let rounded = unsafe values[group].withUnsafeBufferPointer {
+                        unsafe RoundedGroup($0).values
+                    }
+                    values.replaceSubrange(group, with: rounded)
+                }
+            }
         case .int8:
             for start in stride(from: 0, to: count, by: max(width, 1)) {
                 let row = start..<start + width

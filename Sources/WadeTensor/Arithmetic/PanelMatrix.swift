@@ -4,12 +4,14 @@ internal import COneDNN
 internal import CRowKernels
 internal import Synchronization
 
-/// Weights (N, K) as bfloat16 or as 8-bit integers with a scale for each of the N outputs.
+/// Weights (N, K) as bfloat16, as 8-bit integers with a scale for each of the N outputs, or as 4-bit integers that become bfloat16
+/// whenever they are multiplied.
 ///
 /// `@unchecked Sendable`: the packed weights are never written after `init`; the table of products has its lock.
 @safe final class PanelMatrix: @unchecked Sendable {
     let outputs: Int
     let inputs: Int
+    /// What is multiplied: bfloat16 or int8.
     let precision: Precision
     /// One for each output, for integers only; those of filling columns are 0.
     let scales: [Float]
@@ -24,10 +26,12 @@ internal import Synchronization
     private let products = Mutex<[ProductKey: PanelProduct]>([:])
 
     /// Where packed weights lie.
-    @safe private struct Memory {
-        let base: UnsafeRawPointer
-        /// The file that they are a window into; nil for memory of our own.
-        let file: MappedFile?
+    @safe private enum Memory {
+        case own(UnsafeRawPointer)
+        /// A window into a file.
+        case mapped(UnsafeRawPointer, MappedFile)
+        /// Nowhere: panels are made when they are multiplied.
+        case fourBit(FourBitWeights, [PanelShape: PanelPlaces])
     }
 
     private struct ProductKey: Hashable {
@@ -121,7 +125,7 @@ internal import Synchronization
         }
         unsafe self.init(
             plan, scales, outputs: outputs, inputs: inputs, precision: precision,
-            memory: Memory(base: packed, file: nil))
+            memory: .own(packed))
     }
 
     /// Weights that were packed before, in bytes `offset`… of a file; nil when this machine wants another layout.
@@ -134,7 +138,24 @@ internal import Synchronization
         else { return nil }
         unsafe self.init(
             plan, scales, outputs: outputs, inputs: inputs, precision: precision,
-            memory: Memory(base: file.address + offset, file: file))
+            memory: .mapped(file.address + offset, file))
+    }
+
+    /// Weights of four bits; nil when oneDNN has no fast product of bfloat16 on this machine, or wants panels in an order in which
+    /// they cannot be unpacked.
+    convenience init?(_ weights: FourBitWeights) {
+        let (outputs, inputs) = (weights.layout.outputs, weights.layout.inputs)
+        guard let plan = Plan(outputs: outputs, inputs: inputs, precision: .bfloat16) else {
+            return nil
+        }
+        var places: [PanelShape: PanelPlaces] = [:]
+        for (shape, order) in plan.layout.orders {
+            guard let own = PanelPlaces(shape, order) else { return nil }
+            places[shape] = own
+        }
+        self.init(
+            plan, [Float](repeating: 0, count: outputs), outputs: outputs, inputs: inputs,
+            precision: .bfloat16, memory: .fourBit(weights, places))
     }
 
     private init(
@@ -164,17 +185,35 @@ internal import Synchronization
     }
 
     deinit {
-        if memory.file == nil { unsafe memory.base.deallocate() }
+        if case .own(let base) = memory { unsafe base.deallocate() }
         unsafe dnnl_engine_destroy(engine)
     }
 
-    /// The packed bytes.
+    /// The bytes that a file keeps of the weights, without scales.
     var bytes: UnsafeRawBufferPointer {
-        unsafe UnsafeRawBufferPointer(start: memory.base, count: layout.byteCount)
+        switch memory {
+        case .own(let base), .mapped(let base, _):
+            unsafe UnsafeRawBufferPointer(start: base, count: layout.byteCount)
+        case .fourBit(let weights, _): unsafe weights.bytes
+        }
     }
 
-    /// Whether the packed bytes are a window into a file.
-    var isMapped: Bool { memory.file != nil }
+    /// The weights in four bits, where they are kept so.
+    var fourBit: FourBitWeights? {
+        if case .fourBit(let weights, _) = memory { weights } else { nil }
+    }
+
+    /// What the weights are kept in.
+    var keptPrecision: Precision { fourBit == nil ? precision : .int4 }
+
+    /// Whether the weights are a window into a file.
+    var isMapped: Bool {
+        switch memory {
+        case .own: false
+        case .mapped: true
+        case .fourBit(let weights, _): weights.isMapped
+        }
+    }
 
     /// What oneDNN calls the code that multiplies `rows` rows with the first panel.
     func implementation(rows: Int) -> String {
@@ -208,6 +247,7 @@ internal import Synchronization
         let scratchpad = UnsafeMutableRawPointer.allocate(
             byteCount: max(products.map(\.scratchBytes).max() ?? 0, 64), alignment: 64)
         defer { unsafe scratchpad.deallocate() }
+        let unpacked = UnpackedColumns(memory, products: products, useOfPart, self.layout.grid)
         var (first, offset) = (0, 0)
         let grid = self.layout.grid
         while first < grid.count {
@@ -215,6 +255,13 @@ internal import Synchronization
             var end = first
             while end < grid.count, grid[end].firstColumn == grid[first].firstColumn { end += 1 }
             let panels = grid[first..<end]
+            let weights: UnsafeRawPointer
+            switch memory {
+            case .own(let base), .mapped(let base, _): unsafe weights = unsafe base
+            case .fourBit(let kept, let places):
+                unsafe weights = unsafe unpacked.panels(panels, of: kept, places)
+                offset = 0
+            }
             let start = offset
             for row in stride(from: 0, to: layout.filledRows, by: tile) {
                 offset = start
@@ -223,7 +270,7 @@ internal import Synchronization
                     let place = layout.place(row: row, first: part.firstInput)
                     let source = unsafe rows.base + place * layout.bytesPerValue
                     let done = unsafe product.run(
-                        engine: engine, source: source, weights: memory.base + offset, sums: sums,
+                        engine: engine, source: source, weights: weights + offset, sums: sums,
                         scratchpad: scratchpad)
                     precondition(done, "oneDNN failed on \(tile) rows of \(part.shape)")
                     offset += product.weightBytes
@@ -234,6 +281,48 @@ internal import Synchronization
                     column..<min(column + width, outputs), width)
             }
             first = end
+        }
+    }
+
+    /// Room for the panels of a range of columns, where these are unpacked.
+    @safe private final class UnpackedColumns {
+        private let room: UnsafeMutableRawPointer
+
+        /// As much as the widest range needs; nothing where panels are kept.
+        init(
+            _ memory: Memory, products: [PanelProduct], _ useOfPart: [Int],
+            _ grid: [PanelLayout.Part]
+        ) {
+            var bytes = 64
+            if case .fourBit = memory {
+                var byColumn: [Int: Int] = [:]
+                for (part, use) in zip(grid, useOfPart) {
+                    byColumn[part.firstColumn, default: 0] += products[use].weightBytes
+                }
+                bytes = byColumn.values.max() ?? bytes
+            }
+            unsafe room = .allocate(byteCount: bytes, alignment: 64)
+        }
+
+        deinit { unsafe room.deallocate() }
+
+        /// The panels of one range of columns, one after the other.
+        func panels(
+            _ parts: ArraySlice<PanelLayout.Part>, of weights: FourBitWeights,
+            _ places: [PanelShape: PanelPlaces]
+        ) -> UnsafeRawPointer {
+            var offset = 0
+            for part in parts {
+                guard let own = places[part.shape] else { continue }
+                let panel = unsafe room + offset
+                if own.hasHoles {
+                    unsafe panel.initializeMemory(
+                        as: UInt8.self, repeating: 0, count: own.byteCount)
+                }
+                unsafe weights.unpack(part, own, into: panel.assumingMemoryBound(to: UInt16.self))
+                offset += own.byteCount
+            }
+            return unsafe UnsafeRawPointer(room)
         }
     }
 

@@ -21,6 +21,11 @@ package final class PackedParts: Sendable {
         for name in names {
             guard let panels = parts[name] else { continue }
             writer.add(name, panels)
+            if let fourBit = panels.fourBit {
+                writer.add(
+                    name + PackedTensor.scalesSuffix, bytes: unsafe Array(fourBit.scaleBytes),
+                    elementType: .bfloat16, shape: [fourBit.layout.scaleCount])
+            }
             guard panels.precision == .int8 else { continue }
             writer.add(
                 name + PackedTensor.scalesSuffix,
@@ -35,7 +40,8 @@ package final class PackedParts: Sendable {
             uniqueKeysWithValues: parts.map { name, panels in
                 (
                     PackedTensor.metadataPrefix + name,
-                    "\(panels.precision.rawValue) \(panels.outputs)x\(panels.inputs) \(panels.layout.text)"
+                    "\(panels.keptPrecision.rawValue) \(panels.outputs)x\(panels.inputs) "
+                        + (panels.fourBit == nil ? panels.layout.text : PackedTensor.fourBitLayout)
                 )
             })
     }

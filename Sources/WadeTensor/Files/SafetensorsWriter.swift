@@ -77,7 +77,7 @@ package struct SafetensorsWriter {
 
     /// Adds packed weights as they lie in memory.
     mutating func add(_ name: String, _ panels: PanelMatrix) {
-        append(name, .uint8, [panels.layout.byteCount], .panels(panels))
+        append(name, .uint8, [unsafe panels.bytes.count], .panels(panels))
     }
 
     private mutating func append(
@@ -144,13 +144,17 @@ package struct SafetensorsWriter {
                 }
             }
         case .panels(let panels):
-            for first in stride(from: 0, to: panels.layout.byteCount, by: 1 << 24) {
-                let piece = unsafe panels.bytes[
-                    first..<min(first + 1 << 24, panels.layout.byteCount)]
+            let bytes = unsafe panels.bytes
+            for first in stride(from: 0, to: bytes.count, by: 1 << 24) {
+                let piece = unsafe bytes[first..<min(first + 1 << 24, bytes.count)]
                 unsafe try file.write(UnsafeRawBufferPointer(rebasing: piece))
             }
         case .stored(let pieces):
-            for piece in pieces { try write(piece, as: entry.elementType, to: file) }
+            for piece in pieces {
+                try write(piece, as: entry.elementType, to: file)
+                // Otherwise all files that are read would be in memory at the end.
+                piece.forget()
+            }
         }
     }
 

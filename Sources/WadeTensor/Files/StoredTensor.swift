@@ -62,6 +62,12 @@ package struct StoredTensor: Sendable {
     /// The number of bytes of the elements.
     package var byteCount: Int { shape.elementCount * elementType.byteCount }
 
+    /// Gives back the memory of elements that have been copied; they can be read again.
+    func forget() {
+        guard strides == nil else { return }
+        mapping.forget(offset..<offset + byteCount)
+    }
+
     /// The values as float32: a window into the mapped file when they lie there as float32, else converted
     /// (float16 and bfloat16 exactly, float64 rounded). Throws when the elements are not floating-point numbers.
     package func float32() throws -> Tensor {

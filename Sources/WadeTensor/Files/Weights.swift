@@ -67,6 +67,9 @@ package struct Weights: Sendable {
         self.shapesOnly = shapesOnly
     }
 
+    /// Whether tensors come with their values; not so where only names and shapes are checked.
+    package var holdValues: Bool { !shapesOnly }
+
     /// The weights below `scope`, as in `weights["perceiver"]["norm"]` or `weights["perceiver.norm"]`.
     package subscript(scope: String) -> Weights {
         Weights(
@@ -122,6 +125,12 @@ package struct Weights: Sendable {
         Weights(
             tensors, metadata: metadata, listener: listener, parameters: parameters, make: make,
             file: file, prefix: prefix, seen: seen, shapesOnly: shapesOnly)
+    }
+
+    /// Gives back the memory of the file's tensor `name`, of which `layer` has a copy of its own.
+    func forget(_ name: String, copiedBy layer: Linear) {
+        if case .rowMajor = layer.weights { return }
+        tensors[prefix + name]?.forget()
     }
 
     /// Tells the listener that `layer` packed the tensor `name`.

@@ -17,7 +17,7 @@ struct ClipStoreBuilder {
 
     /// Renders `count` clips from `firstSeed` on and stores their features (F, V, D); nil when a stop was wished.
     func features(
-        _ configuration: FlamingoConfiguration, _ vision: CLIPVisionTransformer,
+        _ configuration: FlamingoConfiguration, _ vision: VisionEncoder,
         renderer: ClipRenderer, firstSeed: UInt64, count: Int
     ) throws -> ClipStore? {
         let size = configuration.vision.imageSize

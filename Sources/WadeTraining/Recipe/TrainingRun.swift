@@ -50,9 +50,13 @@ package struct TrainingRun {
             let eye = ParameterDigest(parameters.filter { !$0.key.hasPrefix("language.") }).text
             switch stage {
             case .vision:
+                guard let vision = configuration.vision.transformer else {
+                    throw TrainingError.recipe(
+                        found: "a vision encoder that is no transformer", expected: "one to train")
+                }
                 trained = try train(
                     VisionStage(
-                        configuration, renderer: renderer, seed: recipe.seed,
+                        vision, renderer: renderer, seed: recipe.seed,
                         parts: recipe.vision.parts, framesPerPart: recipe.vision.partSize,
                         arithmetic: arithmetic(recipe.vision)),
                     recipe.vision)
@@ -65,7 +69,7 @@ package struct TrainingRun {
                         repetitionShare: recipe.language.repetitionShare,
                         arithmetic: arithmetic(recipe.language)), recipe.language)
             case .features:
-                let vision = try CLIPVisionTransformer(
+                let vision = try VisionEncoder(
                     Weights(parameters: parameters, file: folder)["vision"],
                     configuration.vision, arithmetic: Arithmetic())
                 features = try builder("clips", seenBy: eye).features(

@@ -12,7 +12,9 @@ struct ContrastiveHeads {
     private let thumbnailUp: Linear
     private let thumbnailDown: Linear
 
-    init(_ weights: Weights, width vision: VisionConfiguration, _ arithmetic: Arithmetic) throws {
+    init(_ weights: Weights, width vision: VisionTransformerConfiguration, _ arithmetic: Arithmetic)
+        throws
+    {
         func linear(_ name: String, _ inputs: Int, _ outputs: Int, bias: Bool) throws -> Linear {
             Linear(
                 weight: try weights[name].tensor("weight", shape: [outputs, inputs]),

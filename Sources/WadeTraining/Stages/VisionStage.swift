@@ -8,7 +8,7 @@ package import WadeTensor
 package struct VisionStage: TrainingStage {
     package let name = "vision"
     package let parts: Int
-    private let configuration: FlamingoConfiguration
+    private let configuration: VisionTransformerConfiguration
     private let arithmetic: Arithmetic
     private let renderer: ClipRenderer
     private let seed: UInt64
@@ -23,7 +23,8 @@ package struct VisionStage: TrainingStage {
     static let heldOutSeed: UInt64 = 0xE7A1_0000_0000
 
     package init(
-        _ configuration: FlamingoConfiguration, renderer: ClipRenderer, seed: UInt64, parts: Int,
+        _ configuration: VisionTransformerConfiguration, renderer: ClipRenderer, seed: UInt64,
+        parts: Int,
         framesPerPart: Int,
         arithmetic: Arithmetic = Arithmetic(allowsGradients: true)
     ) {
@@ -38,10 +39,10 @@ package struct VisionStage: TrainingStage {
     package func initialParameters() throws -> [String: Tensor] {
         var parameters = try ParameterInitialization(seed: seed).parameters {
             _ = try CLIPVisionTransformer(
-                $0["vision"], configuration.vision, arithmetic: arithmetic)
+                $0["vision"], configuration, arithmetic: arithmetic)
         }
         let heads = try ParameterInitialization(seed: seed &+ 1).parameters {
-            _ = try ContrastiveHeads($0["heads"], width: configuration.vision, arithmetic)
+            _ = try ContrastiveHeads($0["heads"], width: configuration, arithmetic)
         }
         parameters.merge(heads) { first, _ in first }
         return parameters
@@ -69,7 +70,7 @@ package struct VisionStage: TrainingStage {
 
     /// Some frames of a clip with their words.
     private func pictures(ofClip seed: UInt64) -> [LabelledFrame] {
-        let size = configuration.vision.imageSize
+        let size = configuration.imageSize
         var random = RandomStream(seed: seed, purpose: 11)
         let chosen = random.shuffled(Array(0..<Self.framesOfClip)).prefix(Self.framesPerClip)
         let clip = renderer.clip(
@@ -83,10 +84,10 @@ package struct VisionStage: TrainingStage {
     ) throws -> PartialLoss {
         let weights = Weights(parameters: parameters, file: "stage \(name)")
         let vision = try CLIPVisionTransformer(
-            weights["vision"], configuration.vision, arithmetic: arithmetic)
-        let heads = try ContrastiveHeads(weights["heads"], width: configuration.vision, arithmetic)
-        let size = configuration.vision.imageSize
-        let preprocessing = configuration.vision.preprocessing
+            weights["vision"], configuration, arithmetic: arithmetic)
+        let heads = try ContrastiveHeads(weights["heads"], width: configuration, arithmetic)
+        let size = configuration.imageSize
+        let preprocessing = configuration.preprocessing
         let pixels = Tensor(
             preprocessing.pixelValues(of: frames.map(\.picture)),
             shape: [frames.count, 3, size, size])
@@ -135,8 +136,8 @@ package struct VisionStage: TrainingStage {
         random: RandomStream
     ) throws -> (Tensor, hits: Double, count: Double) {
         var random = random
-        let side = configuration.vision.patchSize
-        let grid = configuration.vision.imageSize / side
+        let side = configuration.patchSize
+        let grid = configuration.imageSize / side
         var (rows, own, shifted): ([Int], [Float], [Float]) = ([], [], [])
         for (index, frame) in frames.enumerated() {
             for _ in 0..<Self.patchesPerFrame {

@@ -12,7 +12,7 @@ struct ClipViewer {
     let preprocessing: Preprocessing
     let sampling: FrameSampling
     /// The encoder whose features are stored; nil when pixels are.
-    let vision: CLIPVisionTransformer?
+    let vision: VisionEncoder?
     let store: SeenClipStore
     let workers: Int
     let log: TrainingLog

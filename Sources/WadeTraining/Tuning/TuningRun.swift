@@ -71,6 +71,11 @@ package struct TuningRun {
                 expected: "the bundle that it was quantised from: rounded weights cannot be trained"
             )
         }
+        guard plan.visionLearningRate == nil || configuration.vision.transformer != nil else {
+            throw TrainingError.request(
+                found: "\(plan.bundle), whose vision encoder is no transformer",
+                expected: "one to tune, or no --unfreeze-vision")
+        }
         let read = try CaptionedClips(plan.data, pipeline: plan.pipeline)
         let identity = try ModelLocation(plan.bundle).identity()
         let sampling = plan.pipeline?.sampling ?? .uniform(count: 8)
@@ -108,7 +113,7 @@ package struct TuningRun {
             decoders: decoders, preprocessing: vision.preprocessing, sampling: sampling,
             vision: store.kind == .pixels
                 ? nil
-                : try CLIPVisionTransformer(
+                : try VisionEncoder(
                     Weights(bundle.weights)["vision"], vision, arithmetic: Arithmetic()),
             store: store, workers: workers, log: log, stop: stop)
     }

@@ -76,6 +76,10 @@ extension WireWriter {
         add(preprocessing.fit.rawValue)
         add(preprocessing.filter.rawValue)
         add(preprocessing.passOrder.rawValue)
+        // What fills up a picture is part of it.
+        if preprocessing.fit == .padded {
+            for level in preprocessing.meanLevels { add(Int(level)) }
+        }
     }
 }
 
@@ -85,10 +89,18 @@ extension WireReader {
         let (fit, filter, order) = (try text(), try text(), try text())
         guard let fit = Preprocessing.Fit(rawValue: fit),
             let filter = ResampleFilter(rawValue: filter),
-            let order = ResamplePassOrder(rawValue: order),
+            let order = ResamplePassOrder(rawValue: order)
+        else { throw WireError("no preprocessing") }
+        var mean: [Float] = [0, 0, 0]
+        if fit == .padded {
+            for colour in mean.indices {
+                mean[colour] = Float(min(max(try integer(), 0), 255)) / 255
+            }
+        }
+        guard
             let read = try? Preprocessing(
                 imageSize: size, resizedSize: resized, fit: fit, filter: filter, passOrder: order,
-                mean: [0, 0, 0], standardDeviation: [1, 1, 1])
+                mean: mean, standardDeviation: [1, 1, 1])
         else { throw WireError("no preprocessing") }
         return read
     }

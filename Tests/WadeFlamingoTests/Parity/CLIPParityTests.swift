@@ -35,7 +35,7 @@ private struct Layout: CustomTestStringConvertible, Sendable {
             let activation = (vision["hidden_act"] as? String).flatMap(Activation.init(rawValue:)),
             let projected = config["projection_dim"] as? Int
         else { throw FixtureError.missing("\(folder): sizes of the tower") }
-        let configuration = VisionConfiguration(
+        let configuration = VisionTransformerConfiguration(
             imageSize: side, patchSize: patch, width: width, layers: layers, heads: heads,
             mlpWidth: mlp, activation: activation, normEpsilon: 1e-5, projectionWidth: projected,
             preprocessing: try .clip(imageSize: side, fit: .shorterSideTorchvision))
@@ -58,13 +58,15 @@ struct CLIPParityTests {
     private let tableTolerance: Float = 5e-6
     private let resizedTolerance: Float = 5e-4
 
-    @Test("every layout gives the features of its original", arguments: Layout.all)
-    fileprivate func tower(layout: Layout) throws {
+    @Test(
+        "every layout gives the features of its original", arguments: Layout.all,
+        Precision.ofSeeing)
+    fileprivate func tower(layout: Layout, precision: Precision) throws {
         let expected = try Fixtures.tensors("\(layout.folder)/expected.safetensors")
         let inputs = try Fixtures.tensors("\(layout.folder)/inputs.safetensors")
         let pixels = try inputs.float("pixel_values")
         for engine in MatrixEngine.allCases {
-            let tower = try layout.tower(Arithmetic(engine: engine))
+            let tower = try layout.tower(.every(precision, engine))
             var stages: [String: Tensor] = [:]
             let tokens = try tower.tokens(pixels) { stages[$0] = $1 }
             let layers = stages.keys.filter { $0.hasPrefix("hidden.") }.count
@@ -78,8 +80,9 @@ struct CLIPParityTests {
             stages["image_embeds"] = tower.projected(tokens)
             stages["openclip_image_features"] = tower.projected(tokens)
             for (name, found) in stages {
-                expectClose(
-                    found, try expected.float(name), within: tolerance,
+                expectNear(
+                    found, try expected.float(name),
+                    within: precision == .float32 ? .largest(tolerance) : .module(precision),
                     "\(layout.testDescription) \(name) on \(engine.rawValue)")
             }
             #expect(stages.count >= layers + 5)

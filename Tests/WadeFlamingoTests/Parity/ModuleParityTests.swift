@@ -8,20 +8,17 @@ import WadeTestSupport
 
 @Suite("Parity: resampler and gated cross-attention")
 struct ModuleParityTests {
-    /// Stated by the fixtures' README for a module alone.
-    private let tolerance: Float = 1e-4
-
     @Test(
         "the resampler computes what open_flamingo's computes",
-        arguments: Fixtures.folders(in: "perceiver-resampler"))
-    func resampler(folder: String) throws {
+        arguments: Fixtures.folders(in: "perceiver-resampler"), Precision.ofSeeing)
+    func resampler(folder: String, precision: Precision) throws {
         let path = "perceiver-resampler/\(folder)"
         let config = try Fixtures.json("\(path)/config.json")
         let configuration = try resamplerConfiguration(config["params"] as? [String: Any] ?? [:])
         let table = RenameTable(RenameTable.resampler(prefix: "perceiver."))
         let weights = try canonical(Fixtures.tensors("\(path)/weights.safetensors"), table)
         let resampler = try PerceiverResampler(
-            weights["resampler"], configuration, arithmetic: Arithmetic())
+            weights["resampler"], configuration, arithmetic: .every(precision))
         try weights.requireAllRead()
         let cases = try Fixtures.tensors("\(path)/cases.safetensors")
         let names = cases.names.filter { $0.hasSuffix(".input") }.map { $0.dropLast(6) }
@@ -33,8 +30,8 @@ struct ModuleParityTests {
             for row in 0..<input.shape[0] {
                 for media in 0..<input.shape[1] {
                     let found = try resampler(input[row][media], media: media)
-                    expectClose(
-                        found, expected[row][media], within: tolerance,
+                    expectNear(
+                        found, expected[row][media], within: .module(precision),
                         "\(path) \(name)[\(row)][\(media)]")
                 }
             }
@@ -43,8 +40,8 @@ struct ModuleParityTests {
 
     @Test(
         "the gated block computes what open_flamingo's computes",
-        arguments: Fixtures.folders(in: "gated-xattn"))
-    func gatedCrossAttention(folder: String) throws {
+        arguments: Fixtures.folders(in: "gated-xattn"), Precision.allCases)
+    func gatedCrossAttention(folder: String, precision: Precision) throws {
         let path = "gated-xattn/\(folder)"
         let config = try Fixtures.json("\(path)/config.json")
         let parameters = config["params"] as? [String: Any] ?? [:]
@@ -53,20 +50,23 @@ struct ModuleParityTests {
         let weights = try canonical(Fixtures.tensors("\(path)/weights.safetensors"), table)
         let block = try GatedCrossAttention(
             weights, configuration, width: parameters["dim"] as? Int ?? 0,
-            visualWidth: parameters["dim_visual"] as? Int ?? 0, arithmetic: Arithmetic())
+            visualWidth: parameters["dim_visual"] as? Int ?? 0, arithmetic: .every(precision))
         try weights.requireAllRead()
         let cases = try Fixtures.tensors("\(path)/cases.safetensors")
         let described = config["cases"] as? [String: [String: Any]] ?? [:]
         #expect(!described.isEmpty)
         for (name, sizes) in described {
             let cached = sizes["use_cached_media"] as? Bool ?? false
-            try check(block, configuration, cases, name: name, cached: cached, path: path)
+            try check(
+                block, configuration, cases, name: name, cached: cached, path: path,
+                within: .block(precision))
         }
     }
 
     private func check(
         _ block: GatedCrossAttention, _ configuration: CrossAttentionConfiguration,
-        _ cases: TensorArchive, name: String, cached: Bool, path: String
+        _ cases: TensorArchive, name: String, cached: Bool, path: String,
+        within tolerance: VerificationTolerance
     ) throws {
         let (x, media) = (try cases.float("\(name).x"), try cases.float("\(name).media"))
         let expected = try cases.float("\(name).output")
@@ -85,7 +85,7 @@ struct ModuleParityTests {
             let found = block(
                 x[row], media: [block.keysAndValues(of: media[row])],
                 windows: mask.windows(mediaCount: mediaCount, latents: latents))
-            expectClose(found, expected[row], within: tolerance, "\(path) \(name)[\(row)]")
+            expectNear(found, expected[row], within: tolerance, "\(path) \(name)[\(row)]")
         }
     }
 }

@@ -17,16 +17,25 @@ struct NFNetParityTests {
         arguments:
             NFNetConfiguration.Rule.allCases, MatrixEngine.allCases)
     func stages(rule: NFNetConfiguration.Rule, engine: MatrixEngine) throws {
+        for precision in Precision.ofSeeing {
+            try stages(rule, .every(precision, engine))
+        }
+    }
+
+    private func stages(_ rule: NFNetConfiguration.Rule, _ arithmetic: Arithmetic) throws {
+        let precision = arithmetic.precision
         let inputs = try Fixtures.tensors("nfnet/inputs.safetensors")
         let expected = try Fixtures.tensors("nfnet/expected.safetensors")
-        let model = try model(rule: rule, tap: .lastStage, engine)
+        let model = try model(rule: rule, tap: .lastStage, arithmetic)
         var compared: Set<String> = []
         for image in inputs.names {
             let prefix = rule == .timm ? "\(image)." : "\(image).dm_rule."
             func compare(_ name: String, _ found: Tensor, within tolerance: Float) throws {
                 guard expected.tensors[prefix + name] != nil else { return }
-                expectClose(
-                    found, try expected.float(prefix + name), within: tolerance, prefix + name)
+                expectNear(
+                    found, try expected.float(prefix + name),
+                    within: precision == .float32 ? .largest(tolerance) : .module(precision),
+                    "\(prefix)\(name) \(arithmetic.engine.rawValue) \(precision)")
                 compared.insert(prefix + name)
             }
             let pixels = try inputs.float(image)
@@ -47,7 +56,7 @@ struct NFNetParityTests {
     func deepMind() throws {
         let inputs = try Fixtures.tensors("nfnet/inputs.safetensors")
         let expected = try Fixtures.tensors("nfnet/expected_deepmind_haiku.safetensors")
-        let model = try model(rule: .deepMind, tap: .lastStage, .oneDNN)
+        let model = try model(rule: .deepMind, tap: .lastStage, Arithmetic())
         for image in inputs.names {
             var pooled: [Tensor] = []
             let logits = try model.logits(try inputs.float(image)) {
@@ -66,7 +75,7 @@ struct NFNetParityTests {
     func finalConvolution() throws {
         let inputs = try Fixtures.tensors("nfnet/inputs.safetensors")
         let expected = try Fixtures.tensors("nfnet/expected.safetensors")
-        let model = try model(rule: .timm, tap: .finalConvolution, .oneDNN)
+        let model = try model(rule: .timm, tap: .finalConvolution, Arithmetic())
         for image in inputs.names {
             let features = try expected.float("\(image).features")
             let tokens = (0..<features.shape[0]).map { frame in
@@ -80,13 +89,13 @@ struct NFNetParityTests {
     }
 
     private func model(
-        rule: NFNetConfiguration.Rule, tap: NFNetConfiguration.Tap, _ engine: MatrixEngine
+        rule: NFNetConfiguration.Rule, tap: NFNetConfiguration.Tap, _ arithmetic: Arithmetic
     ) throws -> NFNet {
         let configuration = try NFNetConfiguration(
             timm: Data(contentsOf: Fixtures.url("nfnet/config.json")), path: "nfnet/config.json",
             rule: rule, tap: tap)
         let weights = Weights(try Fixtures.tensors("nfnet/model.safetensors"))
-        let model = try NFNet(weights, configuration, arithmetic: Arithmetic(engine: engine))
+        let model = try NFNet(weights, configuration, arithmetic: arithmetic)
         try weights.requireAllRead()
         return model
     }

@@ -13,14 +13,19 @@ private let modelFolders = ["openflamingo-mpt", "openflamingo-neox", "otter-vide
 
 @Suite("Parity: whole models")
 struct ModelParityTests {
-    @Test("a published model computes what its original computed", arguments: modelFolders)
-    func model(folder: String) throws {
-        for engine in MatrixEngine.allCases {
+    @Test(
+        "a published model computes what its original computed, imported, and quantised in a bundle",
+        arguments: modelFolders, Precision.allCases)
+    func model(folder: String, precision: Precision) throws {
+        // Both libraries multiply float32; a bundle of low precision is oneDNN's.
+        for engine in MatrixEngine.allCases where precision == .float32 || engine == .oneDNN {
             let checks = try ModelVerification.run(
-                folder: Fixtures.url(folder).path, arithmetic: Arithmetic(engine: engine))
+                folder: Fixtures.url(folder).path,
+                arithmetic: Arithmetic(
+                    engine: engine, precision: precision, leastInt8Weights: 0))
             #expect(checks.count >= 10, "\(folder): only \(checks.count) comparisons")
             for check in checks where !check.passed {
-                Issue.record("\(folder) on \(engine.rawValue): \(check)")
+                Issue.record("\(folder) on \(engine.rawValue) in \(precision): \(check)")
             }
         }
     }
