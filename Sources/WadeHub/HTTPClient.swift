@@ -40,11 +40,14 @@ struct HTTPFault: Error {
 final class HTTPClient: Sendable {
     private let session: URLSession
     private let transfers = Transfers()
+    private let timeout: Double
 
     /// A client that gives up on an answer in which nothing moves for `timeout` seconds.
     init(timeout: Double, connections: Int) {
+        self.timeout = timeout
         let settings = URLSessionConfiguration.ephemeral
-        settings.timeoutIntervalForRequest = timeout
+        // Note [Redirects are left alone]: the time is taken here.
+        settings.timeoutIntervalForRequest = settings.timeoutIntervalForResource
         settings.httpMaximumConnectionsPerHost = connections
         settings.urlCache = nil
         settings.httpShouldSetCookies = false
@@ -62,18 +65,22 @@ final class HTTPClient: Sendable {
         raw.httpMethod = request.method
         for (name, value) in request.fields { raw.setValue(value, forHTTPHeaderField: name) }
         let task = session.dataTask(with: raw)
-        let transfer = Transfer()
+        let transfer = Transfer(task)
         transfers.begin(task.taskIdentifier, transfer)
         task.resume()
         var head: HTTPHead?
         var (isCut, unwanted) = (false, 0)
         while true {
-            for event in transfer.next() {
+            guard let events = transfer.next(within: timeout) else {
+                transfer.cancel()
+                throw HTTPFault(isUnreachable: false, reason: "nothing came for too long")
+            }
+            for event in events {
                 switch event {
                 case .head(let new):
                     head = new
                     isCut = new.isSuccess && !isWanted(new)
-                    if isCut { task.cancel() }
+                    if isCut { transfer.cancel() }
                 case .body(let piece):
                     guard !isCut else { continue }
                     if head?.isSuccess ?? false {
@@ -82,7 +89,7 @@ final class HTTPClient: Sendable {
                         unwanted += piece.count
                         isCut = unwanted > Self.unwantedLimit
                     }
-                    if isCut { task.cancel() }
+                    if isCut { transfer.cancel() }
                 case .end(let fault):
                     // Of a refusal the status is all that counts.
                     if let head, isCut || fault == nil || !head.isSuccess { return head }
@@ -97,9 +104,9 @@ final class HTTPClient: Sendable {
 
     /// What comes of one request, from the session's queue to whoever waits.
     ///
-    /// Note [Redirects are left alone]: Foundation ends the process when a request is cancelled, or its time is over, while a redirect
-    /// waits for its callback (HTTPURLProtocol.swift, "we're not waiting for it"). So nothing but this hand-over is done on the session's
-    /// queue, which is never busy for long, and an answer that redirects is never cancelled.
+    /// Note [Redirects are left alone]: Foundation ends the process when a request ends, by being cancelled or by its own clock, while a
+    /// redirect waits for its callback (HTTPURLProtocol.swift, "we're not waiting for it"). So requests have no clock of Foundation's, and
+    /// of a cancelled one a redirect is never answered: lock and flag put the two in an order, which the task's own queue keeps.
     private final class Transfer: Sendable {
         enum Event: Sendable {
             case head(HTTPHead)
@@ -107,17 +114,37 @@ final class HTTPClient: Sendable {
             case end(HTTPFault?)
         }
 
+        private let task: URLSessionTask
         private let events = Mutex<[Event]>([])
         private let news = DispatchSemaphore(value: 0)
+        private let isCancelled = Mutex(false)
+
+        init(_ task: URLSessionTask) {
+            self.task = task
+        }
+
+        func cancel() {
+            isCancelled.withLock { isCancelled in
+                isCancelled = true
+                task.cancel()
+            }
+        }
+
+        /// Calls `body`, which answers a redirect, unless the request was cancelled.
+        func unlessCancelled(_ body: () -> Void) {
+            isCancelled.withLock { isCancelled in
+                if !isCancelled { body() }
+            }
+        }
 
         func add(_ event: Event) {
             events.withLock { $0.append(event) }
             news.signal()
         }
 
-        /// What has come since; waits for it. There may be nothing, when it was given out before.
-        func next() -> [Event] {
-            news.wait()
+        /// What has come since; waits for it, nil when nothing comes for so many seconds. It may be empty, when it was given out before.
+        func next(within seconds: Double) -> [Event]? {
+            guard news.wait(timeout: .now() + seconds) == .success else { return nil }
             return events.withLock { events in
                 defer { events = [] }
                 return events
@@ -144,7 +171,7 @@ final class HTTPClient: Sendable {
             completionHandler: @escaping (URLRequest?) -> Void
         ) {
             // The new request would carry the token to wherever it goes.
-            completionHandler(nil)
+            transfer(task)?.unlessCancelled { completionHandler(nil) }
         }
 
         func urlSession(
