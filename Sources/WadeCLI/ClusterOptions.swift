@@ -24,7 +24,7 @@ struct ClusterOptions: ParsableArguments {
             "For a cluster: how many tasks share the work.",
             discussion: """
                 Several times as many as can run at once, so that a slow one holds nobody up; each should still take much longer than \
-                loading the model does.
+                loading the model does. Slurm takes no array beyond its MaxArraySize, which is 1001 unless set.
                 """,
             valueName: "N"))
     var shards: Int?

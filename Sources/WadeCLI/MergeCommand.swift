@@ -2,6 +2,7 @@
 import ArgumentParser
 import Logging
 import WadePipeline
+import WadeTensor
 
 struct MergeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -33,6 +34,9 @@ struct MergeCommand: ParsableCommand {
     @Option(help: "The model bundle, where `annotate` was given another than the pipeline's.")
     var model: String?
 
+    @Option(help: "The precision, where `annotate` was given another than the pipeline's.")
+    var precision: PrecisionChoice?
+
     @Option(name: .shortAndLong, help: "The output that the parts belong to.")
     var output: PathBytes
 
@@ -46,8 +50,10 @@ struct MergeCommand: ParsableCommand {
                 "found \(paths.isEmpty ? "--pipeline without folders" : "folders without --pipeline"), expected both or none"
             )
         }
-        if model != nil, pipeline == nil {
-            throw ValidationError("--model: found no --pipeline, which it would stand in for")
+        if model != nil || precision != nil, pipeline == nil {
+            throw ValidationError(
+                "--\(model == nil ? "precision" : "model"): found no --pipeline, which has the one that it stands in for"
+            )
         }
     }
 
@@ -56,6 +62,7 @@ struct MergeCommand: ParsableCommand {
         do {
             var read = try pipeline.map { (path) throws(PipelineError) in try Pipeline.read(path) }
             if let model { read?.model = model }
+            if let precision { read?.precision = precision }
             let report = try AnnotationJob.merge(paths, pipeline: read, output: output)
             logger.info("\(report.text)")
             for complaint in report.complaints { logger.warning("\(complaint)") }

@@ -64,6 +64,11 @@ struct ScheduleCommand: ParsableCommand {
         if starter.isCluster, options.shard != nil {
             throw ValidationError("--shard: found one part, expected --shards N for all of them")
         }
+        if starter.isCluster, options.until != nil {
+            throw ValidationError(
+                "--until: found a time of day, but a cluster starts tasks when there is room and starts them again; expected --max-runtime"
+            )
+        }
         if options.shard == "auto" {
             throw ValidationError(
                 "--shard: found auto, expected I/N: nobody tells such a run its part")
@@ -71,6 +76,13 @@ struct ScheduleCommand: ParsableCommand {
         if output == "-" { throw ValidationError("--output: found -, expected a file") }
         if words.contains(where: { $0.contains(where: \.isNewline) }) {
             throw ValidationError("found a line end in an argument, which no schedule can hold")
+        }
+        if starter == .kubernetes,
+            words.contains(where: { ArgumentBytes.bytes($0) != Array($0.utf8) })
+        {
+            throw ValidationError(
+                "found a name that is not UTF-8, which no Kubernetes job can hold; expected names in UTF-8"
+            )
         }
     }
 
@@ -121,6 +133,11 @@ struct ScheduleCommand: ParsableCommand {
         settings.workers = cluster.cpus(options)
         let output = PathBytes(bytes: ArgumentBytes.bytes(ScheduleText.absolute(output)))
         let needs = try needs(settings, output)
+        if (try? pipeline.read())?.precision == .auto {
+            say(
+                "precision auto is bfloat16 on some processors and float32 on others, which are different recipes: say one with --precision unless all nodes are alike"
+            )
+        }
         let text = ClusterText(
             annotate: [program, "annotate"] + work + options.arguments(memory: needs.memory),
             merge: [program, "merge"] + work, output: output, needs: needs,

@@ -7,9 +7,10 @@ struct SimulateCommand: ParsableCommand {
         commandName: "simulate",
         abstract: "How long a cluster would take, by the partition that `annotate --shard` has.",
         discussion: """
-            Makes up file sizes (log-normal), gives them to N parts as `annotate --shard` does, and lets so many slots work on them: some \
-            are slow, nodes fail and their tasks are requeued. Give it the seconds that a clip takes by `wade benchmark` or by an \
-            earlier run. The same options print the same numbers.
+            Makes up file sizes (log-normal), gives them to N parts as `annotate --shard` does, and lets so many slots work on them: one of \
+            fifty has half the speed, what sizes do not tell of a clip varies by 30 %, a node that fails is back after an hour, and its task \
+            goes on elsewhere after 5 min. Give it the seconds that a clip takes by `wade benchmark` or by an earlier run. The same \
+            options print the same numbers.
 
               wade simulate --clips 1000000 --shards 1000 --slots 250 --seconds-per-clip 2.1
             """)

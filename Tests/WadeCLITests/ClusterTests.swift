@@ -163,6 +163,71 @@ struct ClusterTests {
         #expect(run.output == "0\n\(path)\nmerge\n\(path)\n", "\(run.output)\(run.errors)")
     }
 
+    @Test("what a schedule says of model and precision, its merge understands as well")
+    func mergeOptions() throws {
+        let wade = try clips(2)
+        for part in ["1/2", "2/2"] {
+            let run = try wade.annotate("out.jsonl", ["--shard", part, "--precision", "bfloat16"])
+            #expect(run.code == 0, "\(run.errors)")
+        }
+        let printed = try schedule(wade, "--slurm", "out.jsonl", ["--precision", "bfloat16"])
+        try wade.write(printed.output, to: "job.sbatch")
+        let run = try wade.shell(
+            """
+            cd "$1"; { grep ^merge= job.sbatch; echo '"${merge[@]}"; echo $?'; } | bash
+            """)
+        #expect(run.output == "0\n", "\(run.errors)")
+        // In another precision all of it is missing.
+        #expect(try merge(wade).code == 3)
+        #expect(
+            try wade.run(["merge", "-o", wade.path("out.jsonl"), "--precision", "int8"]).code == 64)
+    }
+
+    @Test(
+        "a time of day is no end for a cluster's tasks, and no job can hold a name that is not UTF-8"
+    )
+    func refusedForClusters() throws {
+        let wade = try clips(1)
+        for (starter, image) in [("--slurm", []), ("--kubernetes", ["--image", "i"])] {
+            let run = try schedule(wade, starter, "out.jsonl", ["--until", "06:00"] + image)
+            #expect(run.code == 64 && run.errors.contains("--until: found a time of day"))
+        }
+        // The byte 0xFF cannot go through the arguments of `Process`.
+        let run = try wade.shell(
+            """
+            cd "$1"
+            "$0" schedule --kubernetes --image i --shards 2 in -p p.yaml -o "$(printf 'o\\377.jsonl')" --memory 1G 2>&1
+            echo $?
+            "$0" schedule --slurm --shards 2 in -p p.yaml -o "$(printf 'o\\377.jsonl')" --memory 1G 2> /dev/null | bash -n; echo $?
+            """)
+        #expect(run.output.contains("found a name that is not UTF-8"), "\(run.output)")
+        #expect(run.output.hasSuffix("64\n0\n"), "\(run.output)\(run.errors)")
+    }
+
+    @Test(
+        "a Slurm task that waits for a lock is ended at once by SIGTERM and starts nothing more",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/perl")))
+    func endedWhileWaiting() throws {
+        let wade = try clips(1)
+        let printed = try schedule(wade, "--slurm", "out.jsonl")
+        // In the place of annotate: a lock that is held.
+        let script = printed.output.replacing(
+            #/\nannotate=\(.*\)\n/#,
+            with: "\nannotate=(sh -c 'echo begun >> begun; exit 75')\n")
+        try wade.write(script, to: "job.sbatch")
+        let run = try wade.shell(
+            """
+            cd "$1"; export SLURM_ARRAY_TASK_ID=1
+            # The threads that tests run on have all signals blocked, and a process inherits that.
+            perl -MPOSIX -e 'sigprocmask(SIG_SETMASK, POSIX::SigSet->new()); exec @ARGV' bash job.sbatch > log & task=$!
+            for i in $(seq 200); do [ ! -s begun ] || break; sleep 0.05; done
+            sleep 0.5
+            kill -TERM $task; start=$(date +%s); wait $task
+            echo "$? $(wc -l < begun) $(($(date +%s) - start < 8))"
+            """)
+        #expect(run.output == "75 1 1\n", "\(run.output)\(run.errors)")
+    }
+
     @Test("a template of one's own is filled, and a gap that nobody knows is told with its line")
     func template() throws {
         let wade = try clips(1)

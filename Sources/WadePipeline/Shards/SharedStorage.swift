@@ -13,14 +13,22 @@ package enum SharedStorage {
     /// What is to be said about the folder of `output`, whose parts several hosts may write; empty when nothing is.
     package static func warnings(about output: PathBytes) -> [String] {
         let folder = output.folder.bytes.isEmpty ? PathBytes(".") : output.folder
+        return warnings(mount(of: folder)).map { "\(folder.shown): \($0)" }
+    }
+
+    /// What the kernel says of the file system that `folder` lies on.
+    static func mount(of folder: PathBytes) -> Mount {
         let type = unsafe folder.withBytes { unsafe linux_file_system($0) }
         var mount = Mount(magic: UInt32(truncatingIfNeeded: type))
-        if let device = (try? FileStatus.of(folder, followingLinks: true))?.device,
-            let table = try? SmallFile.read(PathBytes("/proc/self/mountinfo"))
-        {
-            read(table, device: device, into: &mount)
-        }
-        return warnings(mount).map { "\(folder.shown): \($0)" }
+        guard let device = (try? FileStatus.of(folder, followingLinks: true))?.device,
+            let table = try? OpenFile(PathBytes("/proc/self/mountinfo"), for: .reading)
+        else { return mount }
+        // The kernel says that the table has no bytes; it is read to its end.
+        var lines: [UInt8] = []
+        var reader = LineReader(table)
+        _ = try? reader.forEachLine { _, line in lines += line.all + [0x0A] }
+        read(lines, device: device, into: &mount)
+        return mount
     }
 
     /// Finds the mount of `device` in `table` (proc_pid_mountinfo(5)): `… major:minor root point options … - type source options`.
