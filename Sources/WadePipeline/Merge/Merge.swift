@@ -75,6 +75,12 @@ package struct Merge {
                 "\(absent.count) of \(latest ?? 1) parts are not there, their tasks never began: \(named)\(rest)"
             )
         }
+        // A volume that is not mounted looks like this.
+        if let expected, expected.files.isEmpty, index.paths.count > 0 {
+            report.complaints.append(
+                "found records of \(index.paths.count) files, but no file in the folders that were given: is a volume not mounted?"
+            )
+        }
         report.sources = sources.count
         report.repeated = index.repeated
         report.outdated = index.outdated
